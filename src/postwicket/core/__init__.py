@@ -1,0 +1,1 @@
+"""The vocabulary: small immutable values that every other room speaks."""

@@ -1,0 +1,1 @@
+"""The way out: route, connection, pool, dispatcher, notices."""

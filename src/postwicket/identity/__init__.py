@@ -1,0 +1,1 @@
+"""Who hands mail in: accounts, app passwords, passwords."""

@@ -1,0 +1,1 @@
+"""Bytes between a socket and a protocol: TLS, PROXY protocol, certificates."""

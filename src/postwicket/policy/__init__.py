@@ -1,0 +1,1 @@
+"""Pure rules: who may send what, how much, and what a reply means."""

@@ -1,0 +1,1 @@
+"""What must survive: accounts, queue, usage, journal; one contract, several keepers of it."""

@@ -1,0 +1,1 @@
+"""The way in: listener, session, and the one door."""

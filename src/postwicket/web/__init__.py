@@ -1,0 +1,1 @@
+"""The web worker: health, and the local inbox."""

@@ -1,0 +1,27 @@
+"""Tests with real servers and clients: what they need, and what it means when it is missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/postfix/sbin"
+
+
+def need(program: str, package: str | None = None) -> str:
+    """Return where the program is; without it, skip on a user's machine and fail under CI.
+
+    A program with a slash is a path that must exist.
+    """
+    path = os.environ.get("PATH", "") + ":" + SYSTEM_PATH
+    found = program if "/" in program and Path(program).exists() else None
+    found = found or shutil.which(program, path=path)
+    if found:
+        return found
+    reason = f"{program} is missing; install the Debian package {package or program}"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
