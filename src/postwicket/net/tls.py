@@ -1,0 +1,150 @@
+"""TLS as a layer of our own: `ssl.MemoryBIO` between a socket and a protocol, for both ends.
+
+Feed it what the socket gave with `receive`, hand it what the protocol says with `send`, and
+write out whatever `data_to_send` returns.  The buffers are ours, which is what lets the first
+bytes of a connection be looked at, what makes STARTTLS injection impossible (nothing that was
+read before the handshake can come out of it), and what tells a clean end from a cut.
+
+It refuses by raising `TlsFailed`; an alert for the peer may then be waiting in `data_to_send`.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import Final
+
+LARGEST_READ: Final = 262_144  # octets of plaintext per call into OpenSSL
+
+
+class TlsFailed(Exception):
+    """The handshake or a record failed; `reason` is OpenSSL's name for it, in lower case."""
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+
+class TlsLayer:
+    """One TLS connection.  `secure` is true once the handshake is done."""
+
+    __slots__ = ("_incoming", "_object", "_outgoing", "_waiting", "ended", "secure")
+
+    def __init__(
+        self, context: ssl.SSLContext, *, server_side: bool, server_hostname: str | None = None
+    ) -> None:
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._object = context.wrap_bio(
+            self._incoming, self._outgoing, server_side, server_hostname
+        )
+        self._waiting = bytearray()
+        self.secure = False
+        self.ended = False
+
+    def start(self) -> None:
+        """Begin the handshake; a client's first message is then in `data_to_send`."""
+        self._shake_hands()
+
+    def receive(self, data: bytes) -> bytes:
+        """Take ciphertext from the socket and return the plaintext that is complete now."""
+        self._incoming.write(data)
+        if not self.secure and not self._shake_hands():
+            return b""
+        pieces = []
+        try:
+            while True:
+                piece = self._object.read(LARGEST_READ)
+                if not piece:
+                    self.ended = True
+                    break
+                pieces.append(piece)
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            self.ended = True
+        except ssl.SSLError as error:
+            raise _explained(error) from None
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def send(self, data: bytes) -> None:
+        """Encrypt plaintext; what comes before the end of the handshake waits for it."""
+        if not self.secure:
+            self._waiting += data
+        elif data:
+            try:
+                self._object.write(data)
+            except ssl.SSLError as error:
+                raise _explained(error) from None
+
+    def data_to_send(self) -> bytes:
+        """Return the ciphertext to write now, once."""
+        return self._outgoing.read() if self._outgoing.pending else b""
+
+    def close(self) -> None:
+        """Say a clean goodbye (close_notify); what is lost by not waiting for theirs is theirs."""
+        if not self.secure:
+            return
+        try:
+            self._object.unwrap()
+        except ssl.SSLError:
+            pass  # SSLWantRead: ours is written, theirs has not come.
+
+    @property
+    def version(self) -> str:
+        """The protocol version, as in `TLSv1.3`; empty before the handshake."""
+        return self._object.version() or ""
+
+    @property
+    def cipher(self) -> str:
+        """The cipher suite's name; empty before the handshake."""
+        cipher = self._object.cipher()
+        return cipher[0] if cipher else ""
+
+    @property
+    def bits(self) -> int:
+        """The cipher's strength in bits; 0 before the handshake."""
+        cipher = self._object.cipher()
+        return cipher[2] or 0 if cipher else 0
+
+    @property
+    def description(self) -> str:
+        """Version and cipher for the journal, as in `TLSv1.3 TLS_AES_256_GCM_SHA384`."""
+        return f"{self.version} {self.cipher}".strip()
+
+    @property
+    def peer_certificate(self) -> bytes | None:
+        """The peer's certificate in DER, or None."""
+        return self._object.getpeercert(binary_form=True)
+
+    def _shake_hands(self) -> bool:
+        try:
+            self._object.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLError as error:
+            raise _explained(error) from None
+        except (ValueError, OSError) as error:  # a server_hostname that is none
+            raise TlsFailed("handshake failure", str(error)) from None
+        self.secure = True
+        if self._waiting:
+            waiting, self._waiting = bytes(self._waiting), bytearray()
+            self.send(waiting)
+        return True
+
+
+def _explained(error: ssl.SSLError) -> TlsFailed:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return TlsFailed("certificate verify failed", error.verify_message)
+    reason = (error.reason or "tls error").replace("_", " ").lower()
+    return TlsFailed(reason, f"TLS failed: {reason}")
+
+
+def looks_like_client_hello(data: bytes) -> bool:
+    """Say whether these first bytes begin a TLS handshake (RFC 8446, section 5.1).
+
+    A handshake record is 22, 3, and a minor version; no SMTP command begins with octet 22.
+
+    >>> looks_like_client_hello(b"\\x16\\x03\\x01"), looks_like_client_hello(b"EHLO")
+    (True, False)
+    """
+    return data[:1] == b"\x16" and data[1:2] in {b"", b"\x03"}
