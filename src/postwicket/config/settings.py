@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from difflib import get_close_matches
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from .transport import Listener, Route, Section, Tls, TlsMode, Upstream
-from .values import Duration, File, HostName, Size, is_loopback
+from .values import Duration, File, HostName, IpAddress, Size, is_loopback, socket_address
 
 
 def _hours(count: float) -> float:
@@ -80,7 +81,7 @@ class SessionSettings(Section):
 class DeliverySettings(Section):
     """How we talk to other servers (times as RFC 5321 section 4.5.3.2 suggests)."""
 
-    source_address: str | None = Field(
+    source_address: IpAddress | None = Field(
         default=None, description="Local IP address to connect from."
     )
     connect_timeout: Duration = Field(default=30.0, gt=0, description="Time to connect.")
@@ -96,6 +97,19 @@ class Host(Section):
 
     name: HostName = Field(description="The host's name.")
     address: str = Field(description="Its IP address, or address and port.")
+
+    @model_validator(mode="after")
+    def _is_an_address(self) -> Self:
+        _ = self.target
+        return self
+
+    @property
+    def target(self) -> tuple[str, int | None]:
+        """The IP address, and the port if one is given."""
+        try:
+            return str(ip_address(self.address.strip("[]"))), None
+        except ValueError:
+            return socket_address(self.address)
 
 
 class SendmailSettings(Section):

@@ -254,7 +254,7 @@ class Upstream(Section):
         """Return the password, reading its file now; raise `ConfigError` when that fails."""
         if self.password_file is None:
             return self.password
-        return read_secret(self.password_file, f"upstream {self.name}")
+        return read_secret(self.password_file, "upstream.password_file")
 
     @property
     def peer(self) -> str:

@@ -13,7 +13,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, InstanceOf
+from pydantic import BeforeValidator, InstanceOf, PlainSerializer
 
 from postwicket.core.address import Address, parse_domain
 from postwicket.core.secret import Secret
@@ -86,8 +86,8 @@ def socket_address(text: str) -> tuple[str, int]:
         return str(ipaddress.IPv4Address(host)), port
     except ValueError:
         raise ValueError(
-            f"{host[:60]!r} is not an IP address; a listener names one of this machine's own, "
-            "127.0.0.1 for local programs only, 0.0.0.0 or [::] for all"
+            f"{host[:60]!r} is not an IP address; write it in digits: 127.0.0.1 is this machine, "
+            "0.0.0.0 or [::] are all its addresses"
         ) from None
 
 
@@ -132,6 +132,15 @@ def _secret(value: object) -> Secret:
     raise ValueError("a password is a text that is not empty; put it in quotes")
 
 
+def _ip_address(value: object) -> str:
+    try:
+        return str(ipaddress.ip_address(str(value).strip().strip("[]")))
+    except ValueError:
+        raise ValueError(
+            f"{str(value)[:60]!r} is not an IP address; write it like 192.0.2.7"
+        ) from None
+
+
 def _path(value: object) -> Path:
     if isinstance(value, Path):
         return value
@@ -148,7 +157,8 @@ Duration = Annotated[float, BeforeValidator(seconds)]
 Size = Annotated[int, BeforeValidator(octets)]
 Network = Annotated[IpNetwork, BeforeValidator(network)]
 HostName = Annotated[str, BeforeValidator(host_name)]
+IpAddress = Annotated[str, BeforeValidator(_ip_address)]
 AccountName = Annotated[str, BeforeValidator(account_name)]
 Glob = Annotated[str, BeforeValidator(_globs)]
-Password = Annotated[InstanceOf[Secret], BeforeValidator(_secret)]
+Password = Annotated[InstanceOf[Secret], BeforeValidator(_secret), PlainSerializer(str)]
 File = Annotated[Path, BeforeValidator(_path)]
