@@ -1,0 +1,60 @@
+"""Runs the comparisons: every server the same load, in turn, round after round (A B C A B C)."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from bench.cases import WARM_UP, Case
+from bench.load import round_of
+from bench.peers.server import Mode, Peer
+from bench.peers.sink import Counter
+from bench.results import Outcome
+
+Step = Callable[[str], None]  # told what happens now; a progress bar listens
+
+
+@contextmanager
+def folder_for(name: str) -> Iterator[Path]:
+    """Give a temporary folder that a server under another account can walk through."""
+    with tempfile.TemporaryDirectory(prefix=f"bench-{name.lower()}.") as path:
+        Path(path).chmod(0o755)
+        yield Path(path)
+
+
+def compare(case: Case, peers: Sequence[Peer], *, runs: int, scale: float, step: Step) -> Outcome:
+    """Start the servers that have the case's door, warm them up, and run the rounds."""
+    outcome = Outcome(key=case.key, title=case.title)
+    count = max(int(case.count * scale), case.per_connection)
+    with ExitStack() as running:
+        started = []
+        for peer in fit(case, peers):
+            folder = running.enter_context(folder_for(peer.name))
+            far_end = None
+            if case.mode is Mode.RELAY:
+                far_end = Counter(folder)
+                running.callback(far_end.stop)
+            step(f"{case.key}: {peer.name} starts")
+            server = peer.start(case.mode, folder, far_end.port if far_end else 0)
+            running.callback(server.stop)
+            warm = round_of(case, server, min(WARM_UP, count), far_end)
+            outcome.errors.extend(f"{peer.name}, warming up: {error}" for error in warm.errors)
+            started.append((server, far_end))
+        for number in range(1, runs + 1):
+            for server, far_end in started:
+                step(f"{case.key}: {server.name}, round {number} of {runs}")
+                outcome.samples.append(round_of(case, server, count, far_end))
+                if server.forget:
+                    server.forget()
+    outcome.verdicts.extend(
+        verdict for target in case.targets if (verdict := target.judge(outcome))
+    )
+    return outcome
+
+
+def fit(case: Case, peers: Sequence[Peer]) -> list[Peer]:
+    """Return the servers for a case: one that stores nothing has neither TLS nor a relay."""
+    plain = case.door == "none" and case.mode is Mode.KEEP
+    return [peer for peer in peers if plain or peer.stores]
