@@ -1,0 +1,208 @@
+"""The schema, once, for both engines: every table and index, in SQLAlchemy Core.
+
+Alembic's versions bring a database here, and a test proves that their sum is this file.  The
+running server does not import it: hot statements are in `sql/`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.types import TypeEngine
+
+# SQLite's row id is spelled INTEGER and nothing else; PostgreSQL needs eight bytes for queue ids.
+Id: Final = BigInteger().with_variant(Integer(), "sqlite")
+Time: Final[TypeEngine[float]] = Double().with_variant(REAL(), "sqlite")  # seconds since 1970, UTC
+
+metadata: Final = MetaData()
+
+account: Final = Table(
+    "account",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("address", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("suspended", Integer, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("password_over_smtp", Integer, nullable=False),
+    Column("messages_per_day", Integer),
+    Column("recipients_per_day", Integer),
+    Column("recipients_per_message", Integer),
+    Column("message_size", Integer),
+    Column("created", Time, nullable=False),
+    # The id of a removed account is never given again: usage and app passwords refer to it.
+    sqlite_autoincrement=True,
+)
+
+grant: Final = Table(
+    "grant_",  # "grant" is a word of SQL
+    metadata,
+    Column("account", Id, nullable=False),
+    Column("pattern", Text, nullable=False),
+    PrimaryKeyConstraint("account", "pattern"),
+    sqlite_with_rowid=False,
+)
+
+app_password: Final = Table(
+    "app_password",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("account", Id, nullable=False, index=True),
+    Column("label", Text, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("created", Time, nullable=False),
+    Column("last_used", Time),
+    Column("last_peer", Text, nullable=False),
+    Column("revoked", Time),
+    sqlite_autoincrement=True,
+)
+
+message: Final = Table(
+    "message",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("account", Text, nullable=False),
+    Column("sender", Text, nullable=False),  # "" is the empty return path
+    Column("declared", Integer),  # SIZE= of MAIL
+    Column("body_type", Text, nullable=False),
+    Column("smtputf8", Integer, nullable=False),
+    Column("ret", Text, nullable=False),
+    Column("envid", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("received", Time, nullable=False),
+    Column("expires", Time, nullable=False),
+    Column("message_id", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("lane", Text, nullable=False),
+    Column("header", LargeBinary, nullable=False),
+)
+
+body: Final = Table(
+    "body",  # a row goes when the bytes are let go; the message stays to be asked about
+    metadata,
+    Column("message", Id, primary_key=True, autoincrement=False),
+    Column("file", Text),  # below the body store's folder; then `data` is NULL
+    Column("size", Integer, nullable=False),
+    Column("data", LargeBinary),
+)
+
+OPEN: Final = "state IN ('queued', 'deferred', 'uncertain', 'held')"
+
+delivery: Final = Table(
+    "delivery",
+    metadata,
+    Column("message", Id, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("notify", Text, nullable=False),
+    Column("orcpt", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due", Time),  # next attempt, or the end of the claim; NULL when final or held
+    Column("was_due", Time),  # while claimed: what `due` was
+    Column("claimed_by", Integer),
+    Column("warned", Integer, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("reply", Text, nullable=False),
+    PrimaryKeyConstraint("message", "number"),
+    # The claim leads, so that one index finds what is due, what a slot holds, and ended leases.
+    Index(
+        "delivery_due",
+        "claimed_by",
+        "due",
+        sqlite_where=text("due IS NOT NULL"),
+        postgresql_where=text("due IS NOT NULL"),
+    ),
+    # `queue list` shows the oldest that are not finished, whatever was finished before them.
+    Index(
+        "delivery_open",
+        "message",
+        "number",
+        sqlite_where=text(OPEN),
+        postgresql_where=text(OPEN),
+    ),
+    Index(
+        "delivery_captured",
+        "message",
+        sqlite_where=text("state = 'captured'"),
+        postgresql_where=text("state = 'captured'"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+attempt: Final = Table(
+    "attempt",
+    metadata,
+    Column("message", Id, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("count", Integer, nullable=False),  # 1 is the delivery's first
+    Column("at", Time, nullable=False),
+    Column("seconds", Time, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("remote", Text, nullable=False),
+    Column("tls", Text, nullable=False),
+    Column("reply", Text, nullable=False),
+    Column("transcript", Text, nullable=False),
+    PrimaryKeyConstraint("message", "number", "count"),
+    sqlite_with_rowid=False,
+)
+
+entry: Final = Table(
+    "entry",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", Time, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("message", Id),
+    Column("data", Text, nullable=False),  # JSON
+    Index(
+        "ix_entry_message",
+        "message",
+        sqlite_where=text("message IS NOT NULL"),
+        postgresql_where=text("message IS NOT NULL"),
+    ),
+)
+
+usage: Final = Table(
+    "usage",
+    metadata,
+    Column("account", Id, nullable=False),
+    Column("minute", Integer, nullable=False),  # minutes since 1970
+    Column("messages", Integer, nullable=False),
+    Column("recipients", Integer, nullable=False),
+    PrimaryKeyConstraint("account", "minute"),
+    sqlite_with_rowid=False,
+)
+
+usage_total: Final = Table(
+    "usage_total",  # the sum of the account's rows in `usage`, as of `minute`
+    metadata,
+    Column("account", Id, primary_key=True, autoincrement=False),
+    Column("minute", Integer, nullable=False),
+    Column("messages", Integer, nullable=False),
+    Column("recipients", Integer, nullable=False),
+)
+
+search: Final = Table(
+    "search",
+    metadata,
+    Column("key", Id, nullable=False),  # 64 bits of blake2b of a lower-cased word
+    Column("message", Id, nullable=False),
+    PrimaryKeyConstraint("key", "message"),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,76 @@
+"""The store on SQLite: accounts, desk, inbox and story over one connection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from postwicket.core.clock import Clock
+from postwicket.core.queue_id import QueueIds
+
+from .bodies import BodyStore
+from .database import Database, storage_errors
+from .generation import Generation
+from .named import SQLITE
+from .removing import remove_messages
+from .rows import as_json
+from .sqlite_desk import SqliteDesk
+from .sqlite_directory import SqliteDirectory
+from .sqlite_story import SqliteInbox, SqliteStory
+
+# Forgotten in one transaction: others want to write too.
+_AT_ONCE: Final = 500
+# Seconds by which a queue id may be younger than the message it names.
+_SLACK: Final = 86_400.0
+
+
+class SqliteStore(SqliteDirectory, SqliteDesk, SqliteInbox, SqliteStory):
+    """`Store` on the database at `path`; made by `opening.open_store`.  Any thread may call."""
+
+    def __init__(self, path: Path, bodies: BodyStore, *, clock: Clock) -> None:
+        database = Database(path)
+        with storage_errors():
+            generation = Generation(path.parent / "generation")
+        self.bodies = bodies
+        SqliteDirectory.__init__(self, database, generation, clock=clock)
+        SqliteDesk.__init__(self, database, bodies)
+        SqliteInbox.__init__(self, database, bodies)
+        SqliteStory.__init__(self, database)
+
+    def forget(self, *, before: float) -> int:
+        """Delete finished messages received before then, and journal entries; return how many."""
+        wanted = {"before": before, "bound": QueueIds(0).next(before + _SLACK), "limit": _AT_ONCE}
+        forgotten, ids = 0, [0]
+        while ids:
+            with self._database.writing() as connection:
+                rows = connection.execute(SQLITE["finished before"], wanted).fetchall()
+                ids = [row[0] for row in rows]
+                files = remove_messages(connection, ids)
+            for file in files:
+                self.bodies.delete(file)
+            forgotten += len(ids)
+        removed = 1
+        while removed:
+            with self._database.writing() as connection:
+                values = (before, _AT_ONCE * 10)
+                removed = connection.execute(SQLITE["remove entries"], values).rowcount
+        return forgotten
+
+    def tidy(self, *, now: float, released_slots: Sequence[int]) -> None:
+        """Release the claims of dead slots and delete body files that no message owns."""
+        with self._database.writing() as connection:
+            connection.execute(SQLITE["release slots"], (as_json(list(released_slots)),))
+        with storage_errors():
+            # The folder is listed before the rows: what is stored between has both.
+            files = self.bodies.old_files(now=now)
+            owned = {row[0] for row in self._database.read("all files")} if files else set()
+            for file in files:
+                if file not in owned:
+                    self.bodies.delete(file)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.finish_uses()
+        self._database.close()
+        self._generation.close()

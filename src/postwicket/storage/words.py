@@ -1,0 +1,29 @@
+"""The words by which people look for a message, as 64-bit numbers.
+
+A number is a small key of even length whatever the word, so the index stays narrow; two words
+that share one are told apart by looking at the message.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from hashlib import blake2b
+
+from .interfaces import Message
+
+
+def words_of(message: Message) -> set[str]:
+    """Return what the message can be found by: Message-ID, sender and recipients."""
+    envelope = message.envelope
+    words = {str(recipient.address).lower() for recipient in envelope.recipients}
+    words.update((message.message_id.lower(), envelope.return_path.lower()))
+    words.discard("")
+    return words
+
+
+# Senders and recipients repeat; the cache is bounded, so a newsletter cannot grow it.
+@lru_cache(maxsize=8192)
+def key_of(word: str) -> int:
+    """Return the key of a lower-cased word, a signed 64-bit number."""
+    digest = blake2b(word.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
