@@ -13,7 +13,7 @@ from postwicket.core.envelope import Body, Notify, Recipient, Sender
 from postwicket.core.secret import Secret
 from postwicket.smtp.answer import Answer, Stage, Trouble
 from postwicket.smtp.client import Client
-from postwicket.smtp.client_commands import Mail
+from postwicket.smtp.client_commands import SHRUNK, Mail
 from postwicket.smtp.client_events import ContentWanted, Ended, Finished, Ready, UpgradeTls
 from postwicket.smtp.client_opening import Credentials, Opening
 
@@ -23,6 +23,7 @@ PLAIN = b"220 mx\r\n250 mx\r\n"
 PIPELINING = b"220 mx\r\n250-mx\r\n250-8BITMIME\r\n250 PIPELINING\r\n"
 CHUNKING = b"220 mx\r\n250-mx\r\n250-PIPELINING\r\n250-BINARYMIME\r\n250 CHUNKING\r\n"
 CREDENTIALS = Credentials(username="ann", password=Secret("hunter2"))
+SIGNED_IN = Opening(hostname="us.example", implicit_tls=True, credentials=CREDENTIALS)
 
 
 def still() -> float:
@@ -48,11 +49,12 @@ def mail(
 class Talk:
     """A machine and everything it said and reported."""
 
-    def __init__(self, how: Opening | None = None, *, secure: bool = False) -> None:
-        self.machine = Client(how or Opening(hostname="us.example"), still)
+    def __init__(self, how: Opening | None = None) -> None:
+        how = how or Opening(hostname="us.example")
+        self.machine = Client(how, still)
         self.said = b""
         self.events: list[object] = []
-        if secure:
+        if how.implicit_tls:
             self.machine.secured("TLSv1.3 TEST")
 
     def hear(self, data: bytes) -> Talk:
@@ -146,7 +148,7 @@ def test_a_password_never_travels_in_the_clear() -> None:
 
 
 def test_auth_plain_and_its_redaction() -> None:
-    talk = Talk(Opening(hostname="us.example", credentials=CREDENTIALS), secure=True)
+    talk = Talk(SIGNED_IN)
     talk.hear(b"220 mx\r\n").hear(b"250-mx\r\n250 AUTH PLAIN LOGIN\r\n")
     token = base64.b64encode(b"\0ann\0hunter2")
     assert talk.said.endswith(b"AUTH PLAIN " + token + b"\r\n")
@@ -159,7 +161,7 @@ def test_auth_plain_and_its_redaction() -> None:
 
 
 def test_auth_login_where_nothing_else_is_offered() -> None:
-    talk = Talk(Opening(hostname="us.example", credentials=CREDENTIALS), secure=True)
+    talk = Talk(SIGNED_IN)
     talk.hear(b"220 mx\r\n").hear(b"250-mx\r\n250 AUTH=LOGIN\r\n")
     talk.hear(b"334 VXNlcm5hbWU6\r\n").hear(b"334 UGFzc3dvcmQ6\r\n").hear(b"235 ok\r\n")
     assert talk.said.endswith(b"AUTH LOGIN\r\nYW5u\r\naHVudGVyMg==\r\n")
@@ -168,7 +170,7 @@ def test_auth_login_where_nothing_else_is_offered() -> None:
 
 
 def test_only_mechanisms_that_are_offered_are_used() -> None:
-    talk = Talk(Opening(hostname="us.example", credentials=CREDENTIALS), secure=True)
+    talk = Talk(SIGNED_IN)
     talk.hear(b"220 mx\r\n").hear(b"250-mx\r\n250 AUTH XOAUTH2\r\n")
     assert talk.ended.trouble is Trouble.NO_AUTH
 
@@ -380,6 +382,22 @@ def test_pieces_as_bdat() -> None:
     assert talk.hear(b"250 y\r\n").answers[0].accepted
 
 
+def test_content_that_cannot_be_read_is_never_ended() -> None:
+    talk = opened().send(mail(whole=None, size=600)).hear(b"250 a\r\n250 b\r\n354 c\r\n")
+    talk.machine.content(b"x\r\n")
+    talk.machine.spoil(SHRUNK)
+    assert talk.turn().answers[0].ours
+    assert not talk.said.endswith(b".\r\n")
+
+
+def test_clear_text_instead_of_a_handshake_is_noticed() -> None:
+    machine = Client(SIGNED_IN, still)
+    machine.receive_data(b"220 mx\r\n")
+    assert machine.next_event() == Ended(
+        Answer(Stage.TLS, trouble=Trouble.PROTOCOL, detail="clear text instead of TLS")
+    )
+
+
 def test_a_refused_chunk_stops_the_stream() -> None:
     talk = opened(CHUNKING).send(mail(whole=None, size=600)).hear(b"250 a\r\n250 b\r\n")
     talk.machine.content(b"x" * 300)
@@ -507,7 +525,7 @@ def test_any_peer_whatever_leads_to_an_answer(
 
 @given(st.lists(LINES | st.binary(max_size=12), max_size=12))
 def test_any_peer_ends_or_opens(said: list[bytes]) -> None:
-    talk = Talk(Opening(hostname="u", credentials=CREDENTIALS), secure=True)
+    talk = Talk(SIGNED_IN)
     for data in said:
         talk.hear(data)
     talk.machine.lost()

@@ -119,8 +119,10 @@ def scope_of(answer: Answer, cause: Cause) -> Scope:
     """Say whom the answer concerns."""
     reply = answer.reply
     if reply is None or answer.ours:
-        return SCOPES[answer.stage]
-    if reply.code in _ABOUT_US:
+        # At MAIL the session was new (a used one leaves the mail untried): the host is at fault.
+        lost = answer.stage is Stage.MAIL and answer.trouble is not None
+        return Scope.HOST if lost else SCOPES[answer.stage]
+    if reply.code in _ABOUT_US or (reply.code == 421 and answer.stage is Stage.MAIL):
         return Scope.HOST
     if cause is Cause.RATE and reply.status == (4, 5):
         # Our account's day is used up (Gmail: 550 5.4.5): it waits, it does not fail.

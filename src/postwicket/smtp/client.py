@@ -127,13 +127,14 @@ class Client:
         return events.popleft() if events else None
 
     def secured(self, description: str) -> None:
-        """Report that TLS is in place: before the greeting, or after `UpgradeTls`."""
+        """Report that TLS is in place: at the start with `implicit_tls`, or after `UpgradeTls`."""
         wire = self._wire
+        if not wire.upgrading:
+            raise RuntimeError("no handshake was asked for")
         wire.secure = description
         wire.transcript.remark(wire.clock(), f"TLS: {description}")
-        if wire.upgrading:
-            wire.upgrading = False
-            self._resume(_AWAITED)
+        wire.upgrading = False
+        self._resume(_AWAITED)
 
     def lost(self, trouble: Trouble = Trouble.LOST, detail: str = "") -> None:
         """Report that the connection is gone, or that the time limit of `stage` has passed."""
@@ -172,6 +173,15 @@ class Client:
             wire.stage = Stage.FINAL
             size = wire.sink.size
             wire.transcript.sent(wire.clock(), f"({size} octets of content)")
+
+    def spoil(self, reply: Reply) -> None:
+        """Report that the rest of the content cannot be given; hangs up without an end to it."""
+        if self.streaming:
+            self._stop(Gone(reply=reply, ours=True))
+
+    def remark(self, text: str) -> None:
+        """Note something in the transcript."""
+        self._wire.transcript.remark(self._wire.clock(), text)
 
     def quit(self) -> None:
         """Say goodbye, when nothing is under way; `Ended` follows the reply."""

@@ -36,11 +36,13 @@ class Credentials:
 class Opening:
     """How to open a session.
 
-    `hostname` is our name in EHLO.  With `starttls` there is no session without TLS.  With
-    `clear_auth` a password may travel without TLS; say so for loopback only.
+    `hostname` is our name in EHLO.  With `implicit_tls` the handshake comes before the greeting,
+    with `starttls` there is no session without TLS.  With `clear_auth` a password may travel
+    without TLS; say so for loopback only.
     """
 
     hostname: str
+    implicit_tls: bool = False
     starttls: bool = False
     credentials: Credentials | None = None
     clear_auth: bool = False
@@ -48,6 +50,11 @@ class Opening:
 
 def open_session(wire: Wire, how: Opening) -> Generator[int, Reply, None]:
     """Converse until mail may be sent."""
+    if how.implicit_tls:
+        wire.stage = Stage.TLS
+        wire.upgrading = True
+        yield EVERYBODY  # resumed when the handshake is over
+        wire.stage = Stage.GREETING
     greeting = yield EVERYBODY
     if greeting.code // 100 != 2:
         raise Gone(reply=greeting)
