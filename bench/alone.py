@@ -213,6 +213,7 @@ def _idle_clients(server: Server, count: int, outcome: Outcome) -> Iterator[None
                         cwd=ROOT,
                         stdin=subprocess.PIPE,
                         stdout=subprocess.PIPE,
+                        start_new_session=True,
                     )
                 )
             )

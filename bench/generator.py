@@ -20,6 +20,7 @@ import os
 import resource
 import socket
 import ssl
+import struct
 import sys
 import time
 from collections import Counter
@@ -33,7 +34,10 @@ _LINE: Final = b"x" * 62 + b"\r\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What to send: `count` messages of `size` octets, `per_connection` (1 to 255) at a time."""
+    """What to send: `count` messages of `size` octets, `per_connection` (1 to 255) at a time.
+
+    `host` is an IPv4 address; `timeout` is the longest silence in seconds.
+    """
 
     port: int
     host: str = "127.0.0.1"
@@ -69,10 +73,23 @@ class Connection:
     """One SMTP connection with a blocking socket."""
 
     def __init__(self, load: Load, context: ssl.SSLContext, source: str | None = None) -> None:
-        bind = (source, 0) if source else None
-        self.socket = socket.create_connection((load.host, load.port), load.timeout, bind)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._rest = b""
+        self.socket = socket.socket()
+        try:
+            self._open(load, context, source)
+        except BaseException:
+            self.socket.close()
+            raise
+
+    def _open(self, load: Load, context: ssl.SSLContext, source: str | None) -> None:
+        # The kernel's time limits: Python's own would cost a poll() with every call.
+        limit = struct.pack("@ll", int(load.timeout), 0)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if source:
+            self.socket.bind((source, 0))
+        self.socket.connect((load.host, load.port))
         if load.tls == "implicit":
             self.socket = context.wrap_socket(self.socket)
         self.expect(b"2")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -81,9 +82,14 @@ def load_for(case: Case, server: Server, count: int) -> Load:
 def generate(load: Load) -> Result:
     """Run the generator in a process of its own."""
     command = [sys.executable, "-m", "bench.generator"]
-    with ended(
-        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    ) as process:
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    with ended(process):
         out, _ = process.communicate(json.dumps(asdict(load)).encode(), timeout=_LONGEST)
     if process.returncode:
         raise RuntimeError(f"the load generator ended with {process.returncode}")
@@ -99,9 +105,10 @@ def smtp_source(port: int, count: int) -> Result:
     ]
     used = _children()
     began = time.perf_counter()
-    with ended(
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    ) as process:
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+    )
+    with ended(process):
         _, said = process.communicate(timeout=_LONGEST)
     failed = process.returncode != 0
     return Result(
@@ -118,12 +125,15 @@ def smtp_source(port: int, count: int) -> Result:
 
 @contextmanager
 def ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """Make sure that a process is gone when the block is left, also by Ctrl-C."""
+    """Make sure that a process and its children are gone when the block is left, also by Ctrl-C.
+
+    The process must lead a session of its own, so that Ctrl-C reaches the benchmark alone.
+    """
     try:
         yield process
     finally:
         if process.poll() is None:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe:

@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from postwicket.storage.database import FILE
+
 from .server import (
     HOST,
     ROOT,
@@ -132,8 +134,8 @@ class Installation:
 
     def kept(self) -> int:
         """Count the messages in the database."""
-        database = next(self.data.glob("*.db"), self.data / "postwicket.db")
-        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as reader:
+        database = f"file:{self.data / FILE}?mode=ro"
+        with contextlib.closing(sqlite3.connect(database, uri=True)) as reader:
             return int(reader.execute("SELECT count(*) FROM message").fetchone()[0])
 
 
