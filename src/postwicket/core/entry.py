@@ -88,6 +88,7 @@ class Finding(Entry):
     kind: ClassVar[str] = "finding"
     rule: str
     cause: str
+    why: str
     peer: str
     listener: str
     fix: str

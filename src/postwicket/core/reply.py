@@ -87,13 +87,13 @@ _ENHANCED: Final = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?:\s+|$)")
 
 
 def parse_reply(lines: list[str]) -> Reply:
-    """Read the lines of a peer's reply back into a `Reply`; control characters become `?`.
+    r"""Read the lines of a peer's reply back into a `Reply`; control characters become `?`.
 
     The caller has checked that every line begins with the same three digits.  Raises ValueError
     where the code is no reply code (RFC 5321, section 4.2).
 
     >>> parse_reply(["550-5.1.1 No such", "550 5.1.1 person"])
-    Reply(code=550, status=(1, 1), text='No such\\nperson', rule='')
+    Reply(code=550, status=(1, 1), text='No such\nperson', rule='')
     """
     code = int(lines[0][:3])
     texts = [line[4:] for line in lines]

@@ -34,10 +34,10 @@ def hash_password(password: Secret) -> str:
 def verify_password(stored: str, password: Secret) -> bool:
     """Say whether the password fits; without a stored hash it takes the same time and does not."""
     try:
-        matches = _HASHER.verify(stored or _nobody(), password.reveal())
+        _HASHER.verify(stored or _nobody(), password.reveal())
     except (VerificationError, InvalidHashError):
         return False
-    return matches and bool(stored)
+    return bool(stored)
 
 
 @cache

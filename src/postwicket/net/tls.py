@@ -10,6 +10,7 @@ It refuses by raising `TlsFailed`; an alert for the peer may then be waiting in 
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from typing import Final
 
@@ -84,10 +85,8 @@ class TlsLayer:
         """Say a clean goodbye (close_notify); what is lost by not waiting for theirs is theirs."""
         if not self.secure:
             return
-        try:
+        with contextlib.suppress(ssl.SSLError):  # WantRead: ours is written, theirs has not come
             self._object.unwrap()
-        except ssl.SSLError:
-            pass  # SSLWantRead: ours is written, theirs has not come.
 
     @property
     def version(self) -> str:
@@ -140,11 +139,11 @@ def _explained(error: ssl.SSLError) -> TlsFailed:
 
 
 def looks_like_client_hello(data: bytes) -> bool:
-    """Say whether these first bytes begin a TLS handshake (RFC 8446, section 5.1).
+    r"""Say whether these first bytes begin a TLS handshake (RFC 8446, section 5.1).
 
     A handshake record is 22, 3, and a minor version; no SMTP command begins with octet 22.
 
-    >>> looks_like_client_hello(b"\\x16\\x03\\x01"), looks_like_client_hello(b"EHLO")
+    >>> looks_like_client_hello(b"\x16\x03\x01"), looks_like_client_hello(b"EHLO")
     (True, False)
     """
     return data[:1] == b"\x16" and data[1:2] in {b"", b"\x03"}

@@ -121,6 +121,12 @@ class ServerProtocol:
         if reply.code == 421:
             self.state = State.CLOSED
 
+    def refuse_content(self, reply: Reply) -> None:
+        """Take no more of the message that is coming in; `reply` is said at its end."""
+        if self._incoming is not None:
+            self._incoming.refuse(reply)
+        self._next = None
+
     def tls_started(self) -> None:
         """Forget everything that was said in the clear (RFC 3207, section 4.2)."""
         self.secure = True

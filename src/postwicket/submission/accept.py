@@ -1,0 +1,257 @@
+"""The one door: every message enters here, whatever it came through, or is refused here.
+
+`Door.accept` judges the header, completes it, and stores message, deliveries, charge and journal
+entry in one transaction.  Its 250 is a promise: everything is on stable storage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from postwicket.core.cause import Cause
+from postwicket.core.clock import Clock
+from postwicket.core.entry import Accepted
+from postwicket.core.queue_id import QueueId, QueueIds, spell
+from postwicket.core.refusal import Refusal
+from postwicket.core.reply import Reply
+from postwicket.identity.account import Account
+from postwicket.message.fixups import complete
+from postwicket.message.header import Header, MalformedHeader
+from postwicket.message.received import Hop, received_field
+from postwicket.policy.amount import Allowance, day_used_up
+from postwicket.policy.content import content_refusal
+from postwicket.storage.bodies import SmallContent
+from postwicket.storage.interfaces import (
+    Charge,
+    Claimed,
+    Content,
+    Delivery,
+    Message,
+    NewMessage,
+    OverLimit,
+    Queue,
+    SmallBody,
+    StorageUnavailable,
+    StoredBody,
+)
+
+from .draft import Draft
+
+LEASE: Final = 1800.0  # seconds; the dispatcher renews it
+
+UNAVAILABLE: Final = Refusal(
+    reply=Reply(
+        452,
+        (3, 1),
+        "The mail cannot be stored now; it was not taken: send it again later",
+        "server.storage",
+    ),
+    cause=Cause.SERVER,
+    why="the storage is full or broken",
+    fix="make room on the disk of the data folder; clients send again by themselves",
+)
+
+
+class Onward(Protocol):
+    """Who delivers what was accepted (the dispatcher)."""
+
+    def room(self) -> bool:
+        """Say whether a fresh message can be taken from memory."""
+        ...
+
+    def offer(self, claimed: Claimed, content: Content | None) -> None:
+        """Take a fresh message; content is None where it has to be read back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Who hands a message in, and how; the same for all messages of a session's state."""
+
+    account: Account
+    allowance: Allowance
+    hop: Hop
+    credential: str = ""
+    listener: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Our promise: the message of this id is on disk."""
+
+    id: QueueId
+
+
+class Door:
+    """The door of one worker."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        onward: Onward,
+        ids: QueueIds,
+        *,
+        slot: int,
+        hostname: str,
+        expire: float,
+        clock: Clock,
+        disk: Executor,
+    ) -> None:
+        self._queue = queue
+        self._onward = onward
+        self._ids = ids
+        self._slot = slot
+        self._hostname = hostname
+        self._expire = expire
+        self._clock = clock
+        self._disk = disk
+
+    def room(self, origin: Origin, recipients: int) -> Refusal | None:
+        """Say before the message is sent whether the account's day has room for it."""
+        try:
+            over = self._queue.room_at(_charge(origin, recipients), now=self._clock())
+        except StorageUnavailable as error:
+            return unavailable(error)
+        return day_used_up(over.what, over.limit, over.room_at) if over else None
+
+    async def accept(self, draft: Draft, origin: Origin) -> Receipt | Refusal:
+        """Take responsibility for a message, or say why not; then nothing of it remains."""
+        try:
+            outcome = await self._accept(draft, origin)
+        except StorageUnavailable as error:
+            outcome = unavailable(error)
+        if isinstance(outcome, Refusal):
+            draft.discard()
+        return outcome
+
+    async def _accept(self, draft: Draft, origin: Origin) -> Receipt | Refusal:
+        spool = draft.end()
+        try:
+            header = Header.parse(draft.header)
+        except MalformedHeader as error:
+            return _malformed(error)
+        refusal = content_refusal(header, account=origin.account, smtputf8=draft.sender.smtputf8)
+        if refusal is not None:
+            return refusal
+        now = self._clock()
+        queue_id = self._ids.next(now)
+        name = spell(queue_id)
+        recipients = draft.recipients
+        completed = complete(
+            header,
+            received=received_field(
+                origin.hop,
+                queue_id=name,
+                now=now,
+                recipient=recipients[0].address if len(recipients) == 1 else None,
+                smtputf8=draft.sender.smtputf8,
+            ),
+            now=now,
+            message_id=f"{name.lower()}@{self._hostname}",
+        )
+        body: SmallBody | StoredBody
+        if spool.in_memory:
+            body = spool.finish(queue_id)
+        else:
+            body = await asyncio.get_running_loop().run_in_executor(
+                self._disk, spool.finish, queue_id
+            )
+        message = self._message(
+            queue_id, draft, header, origin, now=now, size=len(completed) + body.size
+        )
+        return await self._store(message, completed, body, origin)
+
+    def _message(
+        self, id: QueueId, draft: Draft, header: Header, origin: Origin, *, now: float, size: int
+    ) -> Message:
+        message_id, subject = header.first("message-id"), header.first("subject")
+        return Message(
+            id=id,
+            account=origin.account.address,
+            envelope=draft.envelope,
+            size=size,
+            received=now,
+            expires=now + self._expire,
+            message_id=_bare(message_id.value)
+            if message_id
+            else f"{spell(id).lower()}@{self._hostname}",
+            subject=subject.text[:300] if subject else "",
+        )
+
+    async def _store(
+        self, message: Message, header: bytes, body: SmallBody | StoredBody, origin: Origin
+    ) -> Receipt | Refusal:
+        envelope, now = message.envelope, message.received
+        kept = self._onward.room()
+        over = await self._queue.accept(
+            NewMessage(
+                message=message,
+                header=header,
+                body=body,
+                entry=_entry(message, origin),
+                charge=_charge(origin, len(envelope.recipients)),
+                claimed_by=self._slot if kept else None,
+                lease_until=now + LEASE if kept else 0.0,
+            )
+        )
+        if isinstance(over, OverLimit):
+            return day_used_up(over.what, over.limit, over.room_at)
+        if kept:
+            deliveries = tuple(
+                Delivery(message=message.id, number=number, recipient=recipient, due=now)
+                for number, recipient in enumerate(envelope.recipients, 1)
+            )
+            content = SmallContent(header, body.data) if isinstance(body, SmallBody) else None
+            self._onward.offer(Claimed(message, deliveries), content)
+        return Receipt(message.id)
+
+
+def _charge(origin: Origin, recipients: int) -> Charge:
+    return Charge(
+        account=origin.account.id,
+        messages=1,
+        recipients=recipients,
+        messages_per_day=origin.allowance.messages_per_day,
+        recipients_per_day=origin.allowance.recipients_per_day,
+    )
+
+
+def _entry(message: Message, origin: Origin) -> Accepted:
+    hop = origin.hop
+    return Accepted(
+        at=message.received,
+        message=message.id,
+        account=message.account,
+        sender=message.envelope.return_path,
+        recipients=len(message.envelope.recipients),
+        size=message.size,
+        peer=hop.peer,
+        helo=hop.helo,
+        listener=origin.listener,
+        tls=hop.tls,
+        credential=origin.credential,
+    )
+
+
+def _bare(value: bytes) -> str:
+    return value.decode("utf-8", "replace").strip().strip("<>")
+
+
+def unavailable(error: StorageUnavailable) -> Refusal:
+    """Say that nothing can be kept now; the connection lives, and nothing is half-written."""
+    return Refusal(
+        reply=UNAVAILABLE.reply, cause=UNAVAILABLE.cause, why=str(error), fix=UNAVAILABLE.fix
+    )
+
+
+def _malformed(error: MalformedHeader) -> Refusal:
+    words = "".join(char if char.isprintable() else "?" for char in str(error))
+    return Refusal(
+        reply=Reply(550, (6, 0), f"The header is malformed: {words}", "content.malformed-header"),
+        cause=Cause.CONTENT,
+        why=words,
+        fix="send a header as RFC 5322 prescribes: Name: value, and an empty line after it",
+    )

@@ -1,0 +1,119 @@
+"""The counter of one worker: what its sessions share, who is here, and how long they may stay."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter as Tally
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from postwicket.config.settings import SessionSettings
+from postwicket.core.clock import Clock
+from postwicket.core.entry import Entry, Finding
+from postwicket.policy.amount import Allowance
+from postwicket.storage.bodies import BodyStore
+
+from .accept import Door
+from .sign_in import Members, SignIn
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+SWEEP_EVERY: Final = 1.0  # seconds
+REMEMBER_EARLY: Final = 600.0  # seconds
+FINDING_EVERY: Final = 60.0  # seconds
+MOST_REMEMBERED: Final = 10_000  # addresses
+
+
+@dataclass(slots=True, kw_only=True)
+class Counter:
+    """What a session needs of its worker.
+
+    `record` appends to the journal, `report` tells the operator of a bug.  Time limits are kept by one sweep a second over all sessions, so that ten thousand idle ones
+    cost no timers.
+    """
+
+    settings: SessionSettings
+    door: Door
+    sign_in: SignIn
+    members: Members
+    bodies: BodyStore
+    allowance: Allowance
+    record: Callable[[Entry], None]
+    report: Callable[[Exception], None]
+    clock: Clock
+    disk: Executor
+    loop: asyncio.AbstractEventLoop
+    draining: bool = field(default=False, init=False)
+    _connections: set[Connection] = field(default_factory=set, init=False)
+    _by_address: Tally[str] = field(default_factory=Tally, init=False)
+    _early: dict[str, float] = field(default_factory=dict, init=False)
+    _found: dict[tuple[str, str], float] = field(default_factory=dict, init=False)
+    _sweeper: asyncio.TimerHandle | None = field(default=None, init=False)
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def enter(self, connection: Connection) -> None:
+        """Keep an eye on a connection."""
+        self._connections.add(connection)
+        if self._sweeper is None:
+            self._sweeper = self.loop.call_later(SWEEP_EVERY, self._sweep)
+
+    def admit(self, address: str) -> bool:
+        """Count a connection of this address; False when there are too many."""
+        self._by_address[address] += 1
+        return (
+            self._by_address[address] <= self.settings.per_address
+            and len(self._connections) <= self.settings.connections
+        )
+
+    def leave(self, connection: Connection, address: str) -> None:
+        """Forget a connection; `address` is "" when it was never counted."""
+        self._connections.discard(connection)
+        if address:
+            self._by_address[address] -= 1
+            if self._by_address[address] <= 0:
+                del self._by_address[address]
+
+    def spoke_early(self, address: str) -> None:
+        """Remember that a client of this address starts TLS without waiting for the greeting."""
+        if len(self._early) >= MOST_REMEMBERED:
+            self._early.clear()
+        self._early[address] = self.loop.time()
+
+    def speaks_early(self, address: str) -> bool:
+        """Say whether clients of this address did so lately."""
+        at = self._early.get(address)
+        return at is not None and self.loop.time() - at < REMEMBER_EARLY
+
+    def find(self, finding: Finding) -> None:
+        """Record that a client is set up wrongly; the same one once a minute, not in a flood."""
+        key, now = (finding.rule, finding.peer), self.loop.time()
+        if now - self._found.get(key, -FINDING_EVERY) < FINDING_EVERY:
+            return
+        if len(self._found) >= MOST_REMEMBERED:
+            self._found.clear()
+        self._found[key] = now
+        self.record(finding)
+
+    def drain(self) -> None:
+        """Take no new mail: idle sessions end now, the others after their message."""
+        self.draining = True
+        for connection in list(self._connections):
+            connection.drain()
+
+    def abandon(self) -> None:
+        """Close whatever is left."""
+        for connection in list(self._connections):
+            connection.abort()
+
+    def _sweep(self) -> None:
+        now = self.loop.time()
+        for connection in list(self._connections):
+            connection.look_at_the_clock(now)
+        self._sweeper = (
+            self.loop.call_later(SWEEP_EVERY, self._sweep) if self._connections else None
+        )
