@@ -17,7 +17,7 @@ from typing import Final
 from bench.cases import SESSIONS, SIZE, Case
 from bench.generator import Load, Result
 from bench.measure import cpu_seconds, memory
-from bench.peers.server import HOST, ROOT, USER, Server, find_program
+from bench.peers.server import HOST, ROOT, USER, PeerFailed, Server, find_program
 from bench.peers.sink import Counter
 from bench.results import Sample
 
@@ -92,7 +92,7 @@ def generate(load: Load) -> Result:
     with ended(process):
         out, _ = process.communicate(json.dumps(asdict(load)).encode(), timeout=_LONGEST)
     if process.returncode:
-        raise RuntimeError(f"the load generator ended with {process.returncode}")
+        raise PeerFailed(f"the load generator ended with {process.returncode}")
     return Result(**json.loads(out))
 
 

@@ -5,7 +5,8 @@
     python -m bench.run --tests plain-kept,relay --peers postfix,postwicket --runs 5
     make bench BENCH="--tests idle,large"
 
-Exit status: 0 every target is met, 1 a target is missed or a run was invalid, 2 it cannot run.
+Exit status: 0 every target is met, 1 one is missed or a run was invalid, 2 a test could not run
+or was stopped.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -48,23 +50,34 @@ def main(words: Sequence[str] | None = None) -> int:
     if machine["filesystem"] in {"tmpfs", "ramfs"}:
         console.print("the queues are in memory: nothing is synced; set TMPDIR to a real disk")
     outcomes: list[Outcome] = []
-    try:
-        for name in options.tests:
-            outcomes.append(_one(name, options, console))
-            report.show(outcomes[-1], console)
-    except PeerFailed as error:
-        console.print(f"it cannot run: {error}", style="bold red", markup=False)
-        return 2
-    except KeyboardInterrupt:
-        console.print("stopped; what is finished follows")
+    failed = not _run(options, console, outcomes)
     if not outcomes:
         return 2
     report.show_summary(outcomes, console)
     file = report.save(outcomes, machine, {**vars(options)})
     console.print(f"\nwritten to {file}", highlight=False)
+    if failed:
+        return 2
     verdicts = [verdict for outcome in outcomes for verdict in outcome.verdicts]
     good = all(verdict.state == "pass" for verdict in verdicts)
     return 0 if good and all(outcome.valid for outcome in outcomes) else 1
+
+
+def _run(options: argparse.Namespace, console: Console, outcomes: list[Outcome]) -> bool:
+    """Run the tests and show each; False when one could not be run, or Ctrl-C came."""
+    complete = True
+    for name in options.tests:
+        try:
+            outcomes.append(_one(name, options, console))
+        except (PeerFailed, subprocess.SubprocessError) as error:
+            console.print(f"\n{name} cannot run: {error}", style="bold red", markup=False)
+            complete = False
+        except KeyboardInterrupt:
+            console.print("\nstopped; what is finished follows")
+            return False
+        else:
+            report.show(outcomes[-1], console)
+    return complete
 
 
 def _one(name: str, options: argparse.Namespace, console: Console) -> Outcome:
