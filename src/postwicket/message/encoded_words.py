@@ -30,8 +30,8 @@ def decode_words(text: str) -> str:
 
     A word that cannot be decoded stays as it is written; what is not printable becomes U+FFFD.
 
-    >>> decode_words("=?utf-8?q?Gr=C3=BC=C3=9Fe?= =?utf-8?b?IQ==?= an alle")
-    'Grüße! an alle'
+    >>> decode_words("=?utf-8?q?Gr=C3=BC=C3=9Fe?= =?utf-8?b?IQ==?= to all")
+    'Grüße! to all'
     """
     if "=?" in text:
         text = "".join(_runs(_BETWEEN.sub("", text)))
