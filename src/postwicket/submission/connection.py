@@ -12,7 +12,7 @@ import asyncio
 import select
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Final
+from typing import Final, cast
 
 from postwicket.core.entry import Finding
 from postwicket.core.refusal import Refusal
@@ -73,8 +73,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin; see asyncio.Protocol."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 (create_server gives one)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without saying so
         address = transport.get_extra_info("peername")
         self._peer = _plain_address(str(address[0])) if address else ""
         self._began = now = self._counter.loop.time()

@@ -7,7 +7,7 @@ from collections import Counter as Tally
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from postwicket.config.settings import SessionSettings
 from postwicket.core.clock import Clock
@@ -18,21 +18,34 @@ from postwicket.storage.bodies import BodyStore
 from .accept import Door
 from .sign_in import Members, SignIn
 
-if TYPE_CHECKING:
-    from .connection import Connection
-
 SWEEP_EVERY: Final = 1.0  # seconds
 REMEMBER_EARLY: Final = 600.0  # seconds
 FINDING_EVERY: Final = 60.0  # seconds
 MOST_REMEMBERED: Final = 10_000  # addresses
 
 
-@dataclass(slots=True, kw_only=True)
+class Guest(Protocol):
+    """A connection, as far as the counter is concerned."""
+
+    def drain(self) -> None:
+        """Hang up unless a message is under way."""
+        ...
+
+    def abort(self) -> None:
+        """Close at once."""
+        ...
+
+    def look_at_the_clock(self, now: float) -> None:
+        """Keep the time limits."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
 class Counter:
     """What a session needs of its worker.
 
-    `record` appends to the journal, `report` tells the operator of a bug.  Time limits are kept by one sweep a second over all sessions, so that ten thousand idle ones
-    cost no timers.
+    `record` appends to the journal, `report` tells the operator of a bug.  Time limits are kept
+    by one sweep a second over all connections, so that ten thousand idle ones cost no timers.
     """
 
     settings: SessionSettings
@@ -47,18 +60,20 @@ class Counter:
     disk: Executor
     loop: asyncio.AbstractEventLoop
     draining: bool = field(default=False, init=False)
-    _connections: set[Connection] = field(default_factory=set, init=False)
+    _connections: set[Guest] = field(default_factory=set, init=False)
     _by_address: Tally[str] = field(default_factory=Tally, init=False)
     _early: dict[str, float] = field(default_factory=dict, init=False)
     _found: dict[tuple[str, str], float] = field(default_factory=dict, init=False)
+    _empty: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _sweeper: asyncio.TimerHandle | None = field(default=None, init=False)
 
     def __len__(self) -> int:
         return len(self._connections)
 
-    def enter(self, connection: Connection) -> None:
+    def enter(self, connection: Guest) -> None:
         """Keep an eye on a connection."""
         self._connections.add(connection)
+        self._empty.clear()
         if self._sweeper is None:
             self._sweeper = self.loop.call_later(SWEEP_EVERY, self._sweep)
 
@@ -70,9 +85,11 @@ class Counter:
             and len(self._connections) <= self.settings.connections
         )
 
-    def leave(self, connection: Connection, address: str) -> None:
+    def leave(self, connection: Guest, address: str) -> None:
         """Forget a connection; `address` is "" when it was never counted."""
         self._connections.discard(connection)
+        if not self._connections:
+            self._empty.set()
         if address:
             self._by_address[address] -= 1
             if self._by_address[address] <= 0:
@@ -104,6 +121,11 @@ class Counter:
         self.draining = True
         for connection in list(self._connections):
             connection.drain()
+
+    async def emptied(self) -> None:
+        """Return when the last connection has gone."""
+        if self._connections:
+            await self._empty.wait()
 
     def abandon(self) -> None:
         """Close whatever is left."""
