@@ -37,12 +37,12 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         return connection
     for pragma in (
         "synchronous = FULL",  # a commit is on the disk before anybody is told of it
-        "wal_autocheckpoint = 2000",
+        "wal_autocheckpoint = 2000",  # pages: 16 MiB; 1000 and 4000 measured the same
         "journal_size_limit = 67108864",  # give the space of an unusually long log back
         "cache_size = -16384",  # KiB: the upper levels of all trees
         "temp_store = MEMORY",
-        # Debian's SQLite overwrites what is deleted with zeros: twice the writing for mail
-        # that leaves at once.  FAST does so only where it costs no further page.
+        # Debian's SQLite is built to overwrite what is deleted; FAST does so only where that
+        # writes no further page.
         "secure_delete = FAST",
     ):
         connection.execute(f"PRAGMA {pragma}")

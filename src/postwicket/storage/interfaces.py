@@ -126,11 +126,11 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True)
 class OverLimit:
-    """The account has used up its day; `room_at` is when the oldest use leaves the window."""
+    """The account has used up its day; `room_at` is when enough use has left the window."""
 
     what: str  # "messages" or "recipients"
     limit: int
-    room_at: float
+    room_at: float  # when there is room for this charge, or the window is empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,8 +175,10 @@ class Attempt:
 class Settlement:
     """What came of an attempt: the delivery's new state, and when it is due again if it is.
 
-    It takes effect only while `claimed_by` still holds the delivery and `attempts_before` is
+    It takes effect only while `claimed_by` still holds the delivery and `delivery.attempts` is
     its count, so that a worker whose lease has ended cannot overwrite what came after it.
+    The count grows by one when there is an `attempt`; the claim ends; `due` is ignored where
+    the state is final or held.
     """
 
     delivery: Delivery
@@ -204,7 +206,8 @@ class Queue(Protocol):
         """Store message, deliveries, charge and entry: all of them, or none.
 
         The result is None when the message is kept, `OverLimit` when the charge does not fit
-        (then nothing was stored).
+        (then nothing was stored).  `Conflict` when there is a message of this id.  The file of
+        a `StoredBody` that was not kept is the caller's to discard.
         """
         ...
 
@@ -223,7 +226,7 @@ class Queue(Protocol):
         """Finish attempts and store the notices that follow from them, in one transaction.
 
         The result counts the settlements that took effect.  Notices are stored only when at
-        least one did.  The body of a message whose last delivery is final is let go, unless a
+        least one did, and are not charged.  The body of a message whose last delivery is final is let go, unless a
         delivery of it was captured.
         """
         ...
@@ -241,7 +244,10 @@ class Queue(Protocol):
         ...
 
     def next_due(self) -> float | None:
-        """Return when the earliest unclaimed delivery is due, or None.  Cheap."""
+        """Return when `claim` may next find something, or None.  Cheap.
+
+        That is when the earliest unclaimed delivery is due, or a claim ends before that.
+        """
         ...
 
     def usage(self, account: int, *, now: float) -> tuple[int, int]:
@@ -269,7 +275,10 @@ class Queue(Protocol):
 
 
 class Directory(Protocol):
-    """Accounts and their app passwords.  Addresses are canonical."""
+    """Accounts and their app passwords.  Addresses are canonical.
+
+    Each change is in the journal as `Administered`, save the last use of an app password.
+    """
 
     def generation(self) -> int:
         """Return a number that differs after every change to any account; costs next to nothing.
@@ -371,7 +380,12 @@ class Selection:
 
 
 class Desk(Protocol):
-    """The queue as an operator sees and changes it."""
+    """The queue as an operator sees and changes it.
+
+    A delivery that is being sent (its claim has not ended) is left alone by every change,
+    because what would be written could be untrue by then; the count tells.  Each change is in
+    the journal as `Settled`.
+    """
 
     def rows(self, selection: Selection, *, limit: int, all: bool = False) -> list[QueueRow]:
         """Return waiting and held deliveries, oldest first; with `all`, final ones too."""
@@ -422,7 +436,10 @@ class Inbox(Protocol):
         ...
 
     def clear(self) -> int:
-        """Delete all captured messages; return how many."""
+        """Delete all captured messages; return how many.
+
+        A message that also went elsewhere stays without the deliveries that were captured.
+        """
         ...
 
 

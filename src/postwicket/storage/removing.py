@@ -6,8 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from .named import SQLITE
-from .rows import as_json, messages_from
-from .words import key_of, words_of
+from .rows import as_json, key_rows, messages_from
 
 
 def remove_messages(connection: sqlite3.Connection, ids: Sequence[int]) -> list[str]:
@@ -18,8 +17,7 @@ def remove_messages(connection: sqlite3.Connection, ids: Sequence[int]) -> list[
     rows = connection.execute(SQLITE["messages"], wanted).fetchall()
     deliveries = connection.execute(SQLITE["deliveries"], wanted).fetchall()
     for message in messages_from(rows, deliveries):
-        keys = [(key_of(word), message.id) for word in words_of(message)]
-        connection.executemany(SQLITE["remove key"], keys)
+        connection.executemany(SQLITE["remove key"], key_rows(message))
     files = connection.execute(SQLITE["files of"], wanted).fetchall()
     for name in ("let bodies go", "remove attempts", "remove deliveries", "remove messages"):
         connection.execute(SQLITE[name], wanted)

@@ -13,7 +13,7 @@ from postwicket.core.queue_id import QueueId, spell
 from postwicket.core.state import State
 
 from .interfaces import Delivery, Message, NewMessage, QueueRow, Settlement, StoredBody
-from .words import key_of, words_of
+from .words import keys_of
 
 Row = tuple[Any, ...]
 
@@ -86,7 +86,7 @@ def entry_row(entry: Entry) -> Row:
 
 def key_rows(message: Message) -> list[Row]:
     """Return the rows of `search`."""
-    return [(key_of(word), message.id) for word in words_of(message)]
+    return [(key, message.id) for key in keys_of(message)]
 
 
 def change_row(settlement: Settlement) -> Row:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from postwicket.core.queue_id import QueueId
 from postwicket.core.state import State
 
+from .batch import let_go
 from .bodies import BodyStore
 from .database import Database
 from .interfaces import (
@@ -66,16 +67,16 @@ class SqliteInbox:
     def clear(self) -> int:
         """Delete all captured messages; return how many.
 
-        A message that also has open deliveries goes on without those that were captured.
+        A message that also went elsewhere stays without the deliveries that were captured.
         """
         with self._database.writing() as connection:
-            removed = connection.execute(SQLITE["remove captured"]).fetchall()
-            ids = sorted({row[0] for row in removed})
-            alone = connection.execute(SQLITE["without deliveries"], (as_json(ids),)).fetchall()
-            files = remove_messages(connection, [row[0] for row in alone])
+            alone = [row[0] for row in connection.execute(SQLITE["only captured"])]
+            files = remove_messages(connection, alone)
+            rest = {row[0] for row in connection.execute(SQLITE["remove captured"])}
+            files += let_go(connection, rest)
         for file in files:
             self._bodies.delete(file)
-        return len(ids)
+        return len(alone) + len(rest)
 
 
 class SqliteStory:

@@ -21,6 +21,18 @@ def words_of(message: Message) -> set[str]:
     return words
 
 
+def keys_of(message: Message) -> set[int]:
+    """Return the keys of the message's words."""
+    envelope = message.envelope
+    keys = {key_of(str(recipient.address).lower()) for recipient in envelope.recipients}
+    if envelope.sender.address:
+        keys.add(key_of(envelope.return_path.lower()))
+    if message.message_id:
+        # Never seen again: it would only push others out of the cache.
+        keys.add(key_of.__wrapped__(message.message_id.lower()))
+    return keys
+
+
 # Senders and recipients repeat; the cache is bounded, so a newsletter cannot grow it.
 @lru_cache(maxsize=8192)
 def key_of(word: str) -> int:

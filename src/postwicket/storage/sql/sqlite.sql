@@ -33,13 +33,15 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- settle --
 -- Fenced: only while the claim is the settler's and no attempt came between.  The number of rows
 -- changed tells whether all took effect, which is nearly always and then all there is to ask.
-WITH change (message, number, claimed_by, attempts, state, tried, due, warned, route, cause, reply)
-  AS (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))
+-- (No WITH: before it the driver counts no rows.)
 UPDATE delivery
    SET state = change.state, attempts = delivery.attempts + change.tried, due = change.due,
        was_due = NULL, claimed_by = NULL, warned = max(delivery.warned, change.warned),
        route = change.route, cause = change.cause, reply = change.reply
-  FROM change
+  FROM (SELECT column1 AS message, column2 AS number, column3 AS claimed_by, column4 AS attempts,
+               column5 AS state, column6 AS tried, column7 AS due, column8 AS warned,
+               column9 AS route, column10 AS cause, column11 AS reply
+          FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))) AS change
  WHERE delivery.message = change.message AND delivery.number = change.number
    AND delivery.claimed_by = change.claimed_by AND delivery.attempts = change.attempts;
 
@@ -128,12 +130,13 @@ UPDATE delivery
  WHERE delivery.message = wanted.message AND delivery.number = wanted.number;
 
 -- give back --
--- Fenced by the slot; what the lease replaced is the time again.
+-- Fenced by the slot; what the lease replaced is the time again.  (The + keeps the planner from
+-- walking all claims of the slot for each key.)
 UPDATE delivery
    SET due = was_due, was_due = NULL, claimed_by = NULL
   FROM (SELECT value ->> 0 AS message, value ->> 1 AS number FROM json_each(:keys)) AS wanted
  WHERE delivery.message = wanted.message AND delivery.number = wanted.number
-   AND claimed_by = :slot AND due IS NOT NULL;
+   AND +claimed_by = :slot;
 
 -- renew --
 -- The index leads with the claim: costs what the slot holds.
@@ -306,14 +309,16 @@ SELECT DISTINCT message FROM delivery INDEXED BY delivery_captured
 -- The inbox shows a message for the recipients that it was captured for.
 SELECT 1 FROM delivery WHERE message = ? AND state = 'captured' LIMIT 1;
 
--- remove captured --
--- Deliveries that are still open keep their message.
-DELETE FROM delivery WHERE state = 'captured' RETURNING message;
+-- only captured --
+-- Messages that were captured for everybody, and can go wholly.
+SELECT DISTINCT message FROM delivery INDEXED BY delivery_captured
+ WHERE state = 'captured'
+   AND NOT EXISTS (SELECT 1 FROM delivery AS other
+                    WHERE other.message = delivery.message AND other.state <> 'captured');
 
--- without deliveries --
--- Which of these messages nobody waits for or asks about any more.
-SELECT value FROM json_each(?)
- WHERE NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.message = value);
+-- remove captured --
+-- What is left: deliveries to others keep their message.
+DELETE FROM delivery WHERE state = 'captured' RETURNING message;
 
 -- finished before --
 -- Ids lead with the time, so the walk ends where `bound` says; some at a time, because others
