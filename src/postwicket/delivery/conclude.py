@@ -1,0 +1,218 @@
+"""From answers to what is stored: settlements, and results that somebody may want to hear of.
+
+Pure: time and chance come in as arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from postwicket.core.entry import Settled
+from postwicket.core.envelope import Notify
+from postwicket.core.state import State
+from postwicket.message.report import Action, Result
+from postwicket.policy.cause import cause_of
+from postwicket.policy.outcome import Outcome, Patience, Scope, judge
+from postwicket.smtp.answer import Answer
+from postwicket.storage.interfaces import Attempt, Delivery, Settlement
+
+from .route import CAPTURE
+from .shipment import Report, Shipment
+
+LONGEST_REPLY: Final = 1000  # characters of a reply that are kept beside the transcript
+_LATE: Final = frozenset({State.DEFERRED, State.UNCERTAIN})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What a conclusion depends on besides the answers; `jitter` is from -1 to 1."""
+
+    slot: int
+    schedule: Sequence[float]
+    delay_notice: float
+    now: float
+    jitter: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What to store, and what there is to tell (`who_is_told` decides to whom)."""
+
+    settlements: tuple[Settlement, ...]
+    results: tuple[Result, ...] = ()
+
+
+def conclude(shipment: Shipment, report: Report, when: Circumstances) -> Conclusion:
+    """Return what follows from an attempt."""
+    settlements = []
+    results = []
+    message = shipment.message
+    for index, delivery in enumerate(shipment.deliveries):
+        answer = report.answers[index]
+        patience = Patience(
+            attempts=delivery.attempts,
+            now=when.now,
+            expires=message.expires,
+            schedule=when.schedule,
+            jitter=when.jitter,
+        )
+        outcome = judge(answer, patience)
+        said = str(answer)[:LONGEST_REPLY]
+        attempt = Attempt(
+            at=report.at,
+            seconds=report.seconds,
+            route=shipment.via,
+            remote=report.remote,
+            tls=report.tls,
+            reply=said,
+            transcript=report.transcript.render(report.lines[index]),
+        )
+        result = _result(shipment, delivery, answer, outcome, when, report)
+        if result is not None:
+            results.append(result)
+        settlements.append(
+            _settlement(shipment, delivery, outcome, said, when, attempt, warned=_late(result))
+        )
+    return Conclusion(tuple(settlements), tuple(results))
+
+
+def postpone(shipment: Shipment, answer: Answer, until: float, when: Circumstances) -> Conclusion:
+    """Return what follows when the host rests: wait with it, and no attempt is spent."""
+    message = shipment.message
+    settlements = []
+    results = []
+    said = str(answer)[:LONGEST_REPLY]
+    for delivery in shipment.deliveries:
+        state = State.DEFERRED if delivery.state is State.QUEUED else delivery.state
+        due: float | None = min(until + max(0.0, when.jitter), message.expires)
+        if when.now >= message.expires:
+            state, due = State.EXPIRED, None
+        outcome = Outcome(
+            state=state,
+            scope=Scope.HOST,
+            due=due,
+            cause=cause_of(answer),
+            why=f"not tried: {shipment.via} did not answer others: {said}",
+        )
+        result = _result(shipment, delivery, answer, outcome, when, None)
+        if result is not None:
+            results.append(result)
+        settlements.append(
+            _settlement(shipment, delivery, outcome, said, when, None, warned=_late(result))
+        )
+    return Conclusion(tuple(settlements), tuple(results))
+
+
+def put_away(shipment: Shipment, when: Circumstances) -> Conclusion:
+    """Return what follows from the routes capture and discard.  Nothing has left: no notices."""
+    state = State.CAPTURED if shipment.via == CAPTURE else State.DISCARDED
+    outcome = Outcome(state=state, scope=Scope.MESSAGE)
+    return Conclusion(
+        tuple(
+            [
+                _settlement(shipment, delivery, outcome, "", when, None, warned=False)
+                for delivery in shipment.deliveries
+            ]
+        )
+    )
+
+
+def _settlement(
+    shipment: Shipment,
+    delivery: Delivery,
+    outcome: Outcome,
+    said: str,
+    when: Circumstances,
+    attempt: Attempt | None,
+    *,
+    warned: bool,
+) -> Settlement:
+    cause = outcome.cause.value if outcome.cause else ""
+    return Settlement(
+        delivery=delivery,
+        claimed_by=when.slot,
+        state=outcome.state,
+        due=outcome.due,
+        attempt=attempt,
+        entry=Settled(
+            at=when.now,
+            message=delivery.message,
+            delivery=delivery.number,
+            recipient=str(delivery.recipient.address),
+            state=outcome.state.value,
+            route=shipment.via,
+            attempts=delivery.attempts + (attempt is not None),
+            remote=attempt.remote if attempt else "",
+            tls=attempt.tls if attempt else "",
+            reply=said,
+            cause=cause,
+            why=outcome.why,
+            next_attempt=outcome.due,
+            seconds=round(attempt.seconds, 6) if attempt else None,
+        ),
+        route=shipment.via,
+        cause=cause,
+        reply=said,
+        warned=warned or delivery.warned,
+    )
+
+
+def _result(
+    shipment: Shipment,
+    delivery: Delivery,
+    answer: Answer,
+    outcome: Outcome,
+    when: Circumstances,
+    report: Report | None,
+) -> Result | None:
+    """Return what the sender might want to hear, or None."""
+    message = shipment.message
+    action: Action | None = None
+    if outcome.state is State.DELIVERED:
+        # RFC 3461, section 5.2.2: a peer without DSN will not tell of success, so we say that
+        # the message was handed over to it.
+        wanted = Notify.SUCCESS in delivery.recipient.notify
+        action = Action.RELAYED if wanted and report is not None and not report.dsn else None
+    elif outcome.state in {State.FAILED, State.EXPIRED}:
+        action = Action.FAILED
+    elif outcome.state in _LATE and not delivery.warned:
+        late = when.now - message.received >= when.delay_notice
+        action = Action.DELAYED if late else None
+    if action is None:
+        return None
+    reply = answer.reply
+    return Result(
+        recipient=delivery.recipient,
+        action=action,
+        status=_status(answer, outcome),
+        diagnostic=str(reply) if reply is not None and not answer.ours else "",
+        remote=report.remote.partition("[")[0].partition(":")[0] if report else "",
+        why=_why(answer, outcome),
+        last_attempt=report.at if report else None,
+        retry_until=message.expires,
+    )
+
+
+def _status(answer: Answer, outcome: Outcome) -> str:
+    """Return the enhanced status for the notice (RFC 3463), made up where none was given."""
+    kind = {State.DELIVERED: "2", State.FAILED: "5", State.EXPIRED: "5"}.get(outcome.state, "4")
+    if outcome.state is State.EXPIRED:
+        return "5.4.7"
+    reply = answer.reply
+    if reply is not None and reply.status is not None:
+        return f"{kind}.{reply.status[0]}.{reply.status[1]}"
+    if reply is None:
+        return f"{kind}.4.1"  # no answer from host
+    return f"{kind}.0.0"
+
+
+def _why(answer: Answer, outcome: Outcome) -> str:
+    if outcome.state is State.EXPIRED:
+        return f"It could not be delivered in time.  The last trouble: {answer}"
+    return "" if answer.reply is not None and not answer.ours else str(answer)
+
+
+def _late(result: Result | None) -> bool:
+    return result is not None and result.action is Action.DELAYED

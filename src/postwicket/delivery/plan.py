@@ -1,0 +1,81 @@
+"""Which connection carries the next shipment, and when a host is left alone: decided, not done.
+
+`plan` names one step from what is known; the pool performs it and asks again.  `Health` is what
+is known of a host as a whole: while it fails, one probe at a time finds out whether it is back,
+and everybody else waits without having spent an attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from postwicket.core.cause import Cause
+from postwicket.policy.retry import pause_after
+
+LONGEST_REST: Final = 300.0  # seconds: a host that is back is noticed within five minutes
+# Seconds between probes that new mail or `queue retry` ask for while the host rests.  A refused
+# sign-in must not be repeated quickly: providers lock accounts for that.
+EAGER: Final = 1.0
+CAREFUL: Final = 30.0
+CROWDED_FOR: Final = 60.0  # seconds to stay below the number of connections a host refused
+
+
+class Step(Enum):
+    """What to do next."""
+
+    REUSE = "send on the freshest idle connection"
+    RETIRE = "close the freshest idle connection, then ask again"
+    OPEN = "open a connection"
+    WAIT = "do nothing until something ends"
+    POSTPONE = "let this shipment come back when the host may be"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A host's failures in a row; `until` is when it has rested, `eager` from when a probe may."""
+
+    failures: int = 0
+    until: float = 0.0
+    eager: float = 0.0
+
+    def failed(self, cause: Cause, schedule: Sequence[float], now: float) -> Health:
+        """Return the health after one more failure."""
+        failures = self.failures + 1
+        rest = min(pause_after(failures, schedule, 0), LONGEST_REST)
+        quick = cause in {Cause.NETWORK, Cause.DNS, Cause.SERVER}
+        return Health(failures, now + rest, now + min(rest, EAGER if quick else CAREFUL))
+
+
+WELL: Final = Health()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What is known when a shipment waits.  `worn` is about the freshest idle connection."""
+
+    idle: int
+    worn: bool
+    opening: int
+    busy: int
+    waiting: int
+    limit: int
+    health: Health
+    now: float
+
+
+def plan(view: View) -> Step:
+    """Name the next step for the first of the shipments that wait."""
+    if view.health.failures:
+        if view.busy or view.opening:
+            # The one probe is under way; who waits learns soon what it found.
+            return Step.WAIT if view.now >= view.health.until else Step.POSTPONE
+        if view.now < view.health.eager:
+            return Step.POSTPONE
+    if view.idle:
+        return Step.RETIRE if view.worn else Step.REUSE
+    if view.busy + view.opening >= view.limit or view.opening >= view.waiting:
+        return Step.WAIT
+    return Step.OPEN

@@ -1,0 +1,70 @@
+"""One attempt's load: a message, those of its deliveries that travel together, its content.
+
+A `Report` is what a connection brings back: an answer for each delivery, in the same order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from postwicket.core.reply import Reply
+from postwicket.smtp.answer import Answer, Stage
+from postwicket.smtp.client_commands import Mail
+from postwicket.smtp.transcript import Transcript
+from postwicket.storage.interfaces import Conflict, Content, Delivery, Message, StorageUnavailable
+
+# Octets: what is not larger is sent from memory in one write, what is larger in pieces.
+SMALL: Final = 131_072
+UNREADABLE: Final = Reply(451, (3, 0), "The stored content cannot be read now")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shipment:
+    """What goes out together."""
+
+    message: Message
+    deliveries: tuple[Delivery, ...]
+    via: str
+    content: Content | None = None  # None: to be read back when it is sent
+
+    def only(self, indexes: list[int]) -> Shipment:
+        """Return the shipment of some of its deliveries."""
+        return replace(self, deliveries=tuple(self.deliveries[i] for i in indexes))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What came of a shipment.  `at` is when the attempt began, `dsn` whether the peer has it.
+
+    `lines` are the transcript's numbers of the recipients, in the order of the answers.
+    """
+
+    answers: tuple[Answer, ...]
+    at: float
+    seconds: float
+    remote: str = ""
+    tls: str = ""
+    transcript: Transcript
+    lines: tuple[int, ...] = ()
+    dsn: bool = False
+
+
+def mail_of(shipment: Shipment, content: Content) -> Mail:
+    """Return what the client machine needs; raise what reading the content may raise."""
+    size = content.size
+    return Mail(
+        sender=shipment.message.envelope.sender,
+        recipients=tuple([delivery.recipient for delivery in shipment.deliveries]),
+        size=size,
+        header=content.header,
+        whole=b"".join(content.pieces()) if size <= SMALL else None,
+    )
+
+
+UNREADABLE_ERRORS: Final = (OSError, StorageUnavailable, Conflict)
+
+
+def unreadable(shipment: Shipment) -> tuple[Answer, ...]:
+    """Return the answers for content that could not be read: ours, and temporary."""
+    return (Answer(Stage.CONTENT, UNREADABLE, ours=True),) * len(shipment.deliveries)
