@@ -16,6 +16,7 @@ _SLOT_BITS: Final = 10
 _COUNT_BITS: Final = 12
 _DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford: no I, L, O, U to misread
 _VALUES: Final = {digit: value for value, digit in enumerate(_DIGITS)}
+_PAIRS: Final = tuple(first + second for first in _DIGITS for second in _DIGITS)
 LENGTH: Final = 13
 _SPELLING: Final = re.compile(rf"[{_DIGITS}]{{{LENGTH}}}")
 
@@ -50,11 +51,15 @@ def spell(id: QueueId) -> str:
     ('0000000000000', 13)
     """
     value = int(id)
-    digits = []
-    for _ in range(LENGTH):
-        digits.append(_DIGITS[value & 31])
-        value >>= 5
-    return "".join(reversed(digits))
+    return (
+        _DIGITS[value >> 60 & 31]
+        + _PAIRS[value >> 50 & 1023]
+        + _PAIRS[value >> 40 & 1023]
+        + _PAIRS[value >> 30 & 1023]
+        + _PAIRS[value >> 20 & 1023]
+        + _PAIRS[value >> 10 & 1023]
+        + _PAIRS[value & 1023]
+    )
 
 
 def read(text: str) -> QueueId:

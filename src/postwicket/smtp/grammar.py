@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from postwicket.core.address import Address
@@ -43,6 +44,8 @@ def parse_hello(argument: str, *, extended: bool) -> Hello | Reply:
     return Hello(name, extended)
 
 
+# Applications send the same commands again and again; what is remembered is bounded.
+@lru_cache(maxsize=1024)
 def parse_mail(argument: str, *, size_limit: int) -> Mail | Reply:
     """Read what follows `MAIL`.
 
@@ -86,6 +89,7 @@ def _sender(address: Address | None, parameters: Mapping[str, object]) -> Sender
     )
 
 
+@lru_cache(maxsize=1024)
 def parse_rcpt(argument: str, *, smtputf8: bool, hostname: str) -> Rcpt | Reply:
     """Read what follows `RCPT`; a bare `<postmaster>` means ours (RFC 5321, section 4.5.1).
 

@@ -25,10 +25,6 @@ class ReceiveBuffer:
         self._bytes += data
         return self
 
-    def starts_with(self, upper: bytes) -> bool:
-        """Say whether the next line begins so, whatever its case."""
-        return self._bytes[: len(upper)].upper() == upper
-
     def line(self, longest: int) -> bytes | Reply | None:
         """Return the next line without its CR LF, the reply that refuses it, or None.
 

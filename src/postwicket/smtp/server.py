@@ -55,6 +55,7 @@ class _Nothing(Enum):
 
 
 _Found = Event | Reply | _Nothing
+_TOLD: Final = (Content, ContentRefused)
 MORE_BYTES: Final = _Nothing.MORE_BYTES
 GO_ON: Final = _Nothing.GO_ON
 
@@ -98,7 +99,7 @@ class ServerProtocol:
                 return None
             if isinstance(found, Reply):
                 self._object(found)
-            elif isinstance(found, Content | ContentRefused):
+            elif isinstance(found, _TOLD):
                 return found
             elif not isinstance(found, _Nothing):
                 self._question = found
@@ -169,7 +170,7 @@ class ServerProtocol:
             if question.chunking:
                 return  # the chunk itself is answered, when it is in
             self._incoming = Incoming(self.terms.size, DotReader())
-        elif isinstance(question, EndOfContent | Reset):
+        elif isinstance(question, (EndOfContent, Reset)):
             self._forget_transaction()
             self._errors = 0 if reply.positive else self._errors
         elif isinstance(question, Hello):
@@ -210,17 +211,18 @@ class ServerProtocol:
         return self._read_command()
 
     def _read_command(self) -> _Found:
-        longest = LONGEST_RESPONSE if self._received.starts_with(b"AUTH ") else LONGEST_LINE
-        line = self._received.line(longest)
+        line = self._received.line(LONGEST_RESPONSE)
         if line is None:
             return MORE_BYTES
         if isinstance(line, Reply):
             return line
+        if len(line) > LONGEST_LINE and line[:5].upper() != b"AUTH ":
+            return replies.TOO_LONG
         try:
             text = line.decode()
         except UnicodeDecodeError:
             return replies.NOT_TEXT
-        if not text.replace("\t", " ").isprintable():
+        if not (text.isprintable() or text.replace("\t", " ").isprintable()):
             return replies.NOT_TEXT
         verb, _, argument = text.partition(" ")
         command = _COMMANDS.get(verb.upper())

@@ -52,7 +52,11 @@ class BodyStore:
 
     def spool(self) -> Spool:
         """Begin to receive a body."""
-        return Spool(self, self._new / f"{os.getpid()}-{id(self):x}-{next(self._numbers)}")
+        return Spool(self)
+
+    def new_path(self) -> Path:
+        """Return where the file of a body that is being received may be."""
+        return self._new / f"{os.getpid()}-{id(self):x}-{next(self._numbers)}"
 
     def path(self, name: str) -> Path:
         """Return where the file of a `StoredBody` is."""
@@ -86,10 +90,10 @@ class Spool:
     may raise `StorageUnavailable` save `append`; after that, `discard`.
     """
 
-    def __init__(self, store: BodyStore, path: Path) -> None:
+    def __init__(self, store: BodyStore) -> None:
         self.size = 0
         self._store = store
-        self._path = path
+        self._path = Path()  # of the file, once there is one
         self._pieces: list[bytes] = []
         self._waiting = 0
         self._file: int | None = None
@@ -116,6 +120,7 @@ class Spool:
             pieces, self._pieces, self._waiting = self._pieces, [], 0
         with _storage():
             if self._file is None:
+                self._path = self._store.new_path()
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 self._file = os.open(self._path, flags, 0o600)
                 adopt(self._path)

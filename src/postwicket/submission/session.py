@@ -7,9 +7,9 @@ disk) runs as a task, and `wake` tells the connection when there is something to
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from postwicket.core.entry import Refused, SignedIn
 from postwicket.core.queue_id import spell
@@ -166,30 +166,7 @@ class Session:
 
     def _answer(self, question: Question) -> Reply | None:
         """Return the answer, or None when a task will give it."""
-        reply: Reply | None = None
-        match question:
-            case Mail():
-                reply = self._mail(question)
-            case Rcpt():
-                reply = self._rcpt(question)
-            case Data():
-                reply = self._data()
-            case EndOfContent():
-                reply = self._end()
-            case Hello():
-                reply = self._hello(question)
-            case StartTls():
-                self.wants_tls = True
-                reply = replies.READY_FOR_TLS
-            case Authenticate():
-                self._work(self._sign_in(question))
-            case Reset():
-                self._drop()
-                reply = replies.FLUSHED
-            case Quit():
-                self.said_goodbye = True
-                reply = replies.GOODBYE
-        return reply
+        return _ANSWERS[type(question)](self, question)
 
     def _hello(self, hello: Hello) -> Reply:
         self._drop()
@@ -198,6 +175,21 @@ class Session:
         return Reply(
             250, None, f"{self._listening.terms.hostname} at your service, [{self._peer}]"
         )
+
+    def _start_tls(self, _: StartTls) -> Reply:
+        self.wants_tls = True
+        return replies.READY_FOR_TLS
+
+    def _authenticate(self, question: Authenticate) -> None:
+        self._work(self._sign_in(question))
+
+    def _reset(self, _: Reset) -> Reply:
+        self._drop()
+        return replies.FLUSHED
+
+    def _quit(self, _: Quit) -> Reply:
+        self.said_goodbye = True
+        return replies.GOODBYE
 
     def _mail(self, mail: Mail) -> Reply:
         if self._counter.draining:
@@ -220,7 +212,7 @@ class Session:
         draft.address(rcpt.recipient)
         return replies.RECIPIENT_OK
 
-    def _data(self) -> Reply:
+    def _data(self, _: Data) -> Reply:
         draft, origin = self._draft, self._origin or self._new_origin()
         if draft is None or origin is None:
             return replies.MAIL_FIRST
@@ -230,7 +222,7 @@ class Session:
         self.content_size = 0
         return replies.GO_AHEAD
 
-    def _end(self) -> Reply | None:
+    def _end(self, _: EndOfContent) -> Reply | None:
         draft, origin = self._draft, self._origin
         if draft is None or origin is None:
             return replies.MAIL_FIRST
@@ -388,3 +380,20 @@ class Session:
                 listener=self._listening.settings.name,
             )
         )
+
+
+# One look-up instead of a chain of comparisons: this is asked five times a message.
+_ANSWERS: Final[Mapping[type[Question], Callable[[Session, Any], Reply | None]]] = {
+    kind: getattr(Session, f"_{name}")
+    for kind, name in (
+        (Mail, "mail"),
+        (Rcpt, "rcpt"),
+        (Data, "data"),
+        (EndOfContent, "end"),
+        (Hello, "hello"),
+        (StartTls, "start_tls"),
+        (Authenticate, "authenticate"),
+        (Reset, "reset"),
+        (Quit, "quit"),
+    )
+}
