@@ -226,8 +226,8 @@ class Queue(Protocol):
         """Finish attempts and store the notices that follow from them, in one transaction.
 
         The result counts the settlements that took effect.  Notices are stored only when at
-        least one did, and are not charged.  The body of a message whose last delivery is final is let go, unless a
-        delivery of it was captured.
+        least one did, and are not charged.  The body of a message whose last delivery is final
+        is let go, unless a delivery of it was captured.
         """
         ...
 
@@ -277,7 +277,7 @@ class Queue(Protocol):
 class Directory(Protocol):
     """Accounts and their app passwords.  Addresses are canonical.
 
-    Each change is in the journal as `Administered`, save the last use of an app password.
+    Whoever changes them records it (`Store.record`).
     """
 
     def generation(self) -> int:
@@ -481,13 +481,6 @@ class Story(Protocol):
 
 class Store(Directory, Desk, Inbox, Story, Protocol):
     """Everything that people and sign-in need, behind one open database."""
-
-    def record(self, entry: Entry) -> None:
-        """Append one entry by itself; returns when it is on stable storage.
-
-        The command line tells with it what it changed (`Administered`).
-        """
-        ...
 
     def forget(self, *, before: float) -> int:
         """Delete finished messages received before then, and journal entries; return how many."""
