@@ -1,0 +1,197 @@
+"""`postwicket inbox`: mail that was captured instead of sent."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from email.message import EmailMessage
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from postwicket.core.clock import rfc3339
+from postwicket.core.queue_id import QueueId, read, spell
+
+from . import show
+from .call import WRONG, Call, ConfigOption, JsonOption, Refused, group, now
+
+if TYPE_CHECKING:
+    from postwicket.storage.interfaces import CapturedMessage, Store
+
+app = group("The local inbox: mail that the capture route kept.")
+
+IdArgument = Annotated[str, typer.Argument(metavar="ID", show_default=False)]
+
+
+def describe(captured: CapturedMessage) -> dict[str, object]:
+    """Return a captured message as JSON shows it."""
+    message = captured.message
+    return {
+        "id": spell(message.id),
+        "message": spell(message.id),
+        "sender": message.envelope.return_path,
+        "recipients": list(captured.recipients),
+        "subject": message.subject,
+        "size": message.size,
+        "received": rfc3339(message.received),
+    }
+
+
+@app.command("list")
+def list_inbox(
+    context: typer.Context,
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 50,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List captured mail, newest first."""
+    call = Call.of(context, config, as_json)
+    with call.store() as store:
+        found = store.captured(limit=limit + 1)
+    if call.json:
+        show.document([describe(one) for one in found[:limit]])
+        return
+    if not found:
+        show.hint("the inbox is empty; mail arrives here by the route capture")
+        return
+    at = now()
+    rows = [
+        (
+            spell(one.message.id),
+            show.when(one.message.received, at),
+            one.message.envelope.return_path or "<>",
+            ", ".join(one.recipients),
+            one.message.subject,
+            show.size(one.message.size),
+        )
+        for one in found[:limit]
+    ]
+    show.table(("id", "received", "sender", "recipients", "subject", "size"), rows)
+    if len(found) > limit:
+        show.hint(f"the newest {limit} are shown; --limit N shows more")
+
+
+@app.command("show")
+def show_message(
+    context: typer.Context,
+    id: IdArgument,
+    *,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one message: its header, its text, the names of its attachments."""
+    call = Call.of(context, config, as_json)
+    key = _key(id)
+    with call.store() as store:
+        captured = _captured(store, key)
+        parsed = _parse(b"".join(store.source(key).pieces()))
+    html, text = _text(parsed, "html"), _text(parsed, "plain")
+    attachments = [_attachment(part) for part in parsed.walk() if _is_attachment(part)]
+    headers = [(name, str(value)) for name, value in parsed.items()]
+    if call.json:
+        facts = {"headers": headers, "text": text, "html": html, "attachments": attachments}
+        show.document({**describe(captured), **facts})
+        return
+    for name, value in headers:
+        show.say(f"{name}: {value}")
+    show.say("")
+    if text is not None:
+        show.say(text.rstrip("\r\n"))
+    elif html is not None:
+        show.say("(HTML only; see inbox source, or the web inbox)")
+    for one in attachments:
+        show.say(f"\n[{one['filename'] or 'without a name'}: {one['type']}, {one['size']} octets]")
+
+
+@app.command()
+def source(
+    context: typer.Context,
+    id: IdArgument,
+    *,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write one message to standard output, exactly as it would have gone out."""
+    call = Call.of(context, config, as_json)
+    key = _key(id)
+    with call.store() as store:
+        _captured(store, key)
+        pieces = store.source(key).pieces()
+        if call.json:
+            text = b"".join(pieces).decode("utf-8", "backslashreplace")
+            show.document({"id": spell(key), "source": text})
+            return
+        for piece in pieces:
+            sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
+
+
+@app.command()
+def clear(
+    context: typer.Context, *, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """Delete all captured mail."""
+    call = Call.of(context, config, as_json)
+    with call.store() as store:
+        count = store.clear()
+    show.document({"removed": count}) if call.json else show.say(f"{count} messages are gone")
+
+
+def _key(id: str) -> QueueId:
+    try:
+        return read(id)
+    except ValueError as error:
+        raise Refused(f"{error}; see postwicket inbox list", WRONG) from None
+
+
+def _captured(store: Store, key: QueueId) -> CapturedMessage:
+    captured = store.captured_message(key)
+    if captured is None:
+        raise Refused(f"there is no {spell(key)} in the inbox; see postwicket inbox list")
+    return captured
+
+
+def _parse(source: bytes) -> EmailMessage:
+    from email import message_from_bytes
+    from email.policy import SMTP
+
+    return message_from_bytes(source, EmailMessage, policy=SMTP)
+
+
+def _text(parsed: EmailMessage, kind: str) -> str | None:
+    """Return the first text of this kind that is no attachment; None where there is none."""
+    for part in _parts(parsed):
+        if part.get_content_type() == f"text/{kind}" and not _is_attachment(part):
+            payload = part.get_payload(decode=True)
+            data = payload if isinstance(payload, bytes) else b""
+            try:
+                return data.decode(part.get_content_charset() or "utf-8", "replace")
+            except LookupError:  # a character set that nobody knows
+                return data.decode("utf-8", "replace")
+    return None
+
+
+def _parts(parsed: EmailMessage) -> Iterator[EmailMessage]:
+    for part in parsed.walk():
+        if isinstance(part, EmailMessage) and not part.is_multipart():
+            yield part
+
+
+def _is_attachment(part: object) -> bool:
+    if not isinstance(part, EmailMessage) or part.is_multipart():
+        return False
+    named = part.get_filename() is not None
+    told = part.get_content_disposition() == "attachment"
+    return told or named or part.get_content_maintype() != "text"
+
+
+def _attachment(part: object) -> dict[str, object]:
+    if not isinstance(part, EmailMessage):
+        return {}
+    payload = part.get_payload(decode=True)
+    return {
+        "filename": part.get_filename(),
+        "type": part.get_content_type(),
+        "size": len(payload) if isinstance(payload, bytes) else 0,
+    }

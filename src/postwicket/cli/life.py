@@ -1,0 +1,166 @@
+"""`postwicket trace`: the life of a message, from who handed it in to what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from postwicket.core.clock import rfc3339
+from postwicket.core.queue_id import spell
+
+from . import show
+from .call import Call, ConfigOption, JsonOption, Refused, now
+
+if TYPE_CHECKING:
+    from postwicket.storage.interfaces import Attempt, Happening, Life, Message
+
+
+def trace(
+    context: typer.Context,
+    query: Annotated[
+        str,
+        typer.Argument(
+            metavar="QUERY",
+            help="A queue id, a Message-ID, a sender or a recipient.",
+            show_default=False,
+        ),
+    ],
+    *,
+    transcript: Annotated[
+        bool, typer.Option("--transcript", help="What was said in each attempt.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many messages.")] = 10,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what became of messages, newest first."""
+    call = Call.of(context, config, as_json)
+    with call.store() as store:
+        found = [store.life(one) for one in store.find(query.strip(), limit=limit + 1)]
+    lives = [life for life in found if life is not None]
+    if call.json:
+        show.document([describe(life) for life in lives[:limit]])
+    if not lives:
+        raise Refused(
+            f"nothing is known of {query!r}; give an id, Message-ID, sender or recipient"
+        )
+    if call.json:
+        return
+    for life in lives[:limit]:
+        show.say(f"message {spell(life.message.id)}")
+        show_life(life, transcript=transcript)
+        show.say("")
+    if len(lives) > limit:
+        show.hint(f"the newest {limit} are shown; --limit N shows more")
+
+
+def describe(life: Life) -> dict[str, object]:
+    """Return everything that is known of a message, as JSON shows it."""
+    from .deliveries import describe as describe_delivery
+
+    return {
+        "message": _message(life.message),
+        "deliveries": [
+            {**describe_delivery(row), "sending": row.sending} for row in life.deliveries
+        ],
+        "happenings": [_happening(one) for one in life.happenings],
+        "attempts": [
+            {"delivery": f"{spell(life.message.id)}-{number}", **_attempt(attempt)}
+            for number, attempt in life.attempts
+        ],
+    }
+
+
+def _message(message: Message) -> dict[str, object]:
+    envelope = message.envelope
+    return {
+        "id": spell(message.id),
+        "account": message.account,
+        "sender": envelope.return_path,
+        "recipients": [str(one.address) for one in envelope.recipients],
+        "message_id": message.message_id,
+        "subject": message.subject,
+        "size": message.size,
+        "lane": message.lane,
+        "envid": envelope.sender.envid,
+        "received": rfc3339(message.received),
+        "expires": rfc3339(message.expires),
+    }
+
+
+def _happening(one: Happening) -> dict[str, object]:
+    data = dict(one.data)
+    due = data.get("next_attempt")
+    if isinstance(due, int | float):
+        data["next_attempt"] = rfc3339(due)
+    return {"at": rfc3339(one.at), "kind": one.kind, **data}
+
+
+def _attempt(attempt: Attempt) -> dict[str, object]:
+    return {**asdict(attempt), "at": rfc3339(attempt.at)}
+
+
+def show_life(life: Life, *, transcript: bool) -> None:
+    """Print a message's timeline and where its deliveries stand."""
+    from .deliveries import show_rows
+
+    message = life.message
+    show.say(
+        f"  from      {message.envelope.return_path or '<>'} ({message.account or 'the server'})"
+    )
+    if message.subject:
+        show.say(f"  subject   {message.subject}")
+    if message.message_id:
+        show.say(f"  message-id {message.message_id}")
+    show.say(f"  size      {show.size(message.size)}")
+    show.say(f"  expires   {show.exact(message.expires)} ({show.when(message.expires, now())})")
+    for one in life.happenings:
+        show.say(f"  {show.exact(one.at)}  {_sentence(one)}")
+    if transcript:
+        for number, attempt in life.attempts:
+            show.say(
+                f"  attempt for delivery {number} at {show.exact(attempt.at)}, {attempt.remote}"
+            )
+            for line in attempt.transcript.splitlines():
+                show.say(f"    {line}")
+    show_rows(life.deliveries)
+
+
+def _sentence(one: Happening) -> str:
+    """Say one entry of the journal in words; an unknown kind shows its data."""
+    data = one.data
+    if one.kind == "accepted":
+        listener = f" on {data['listener']}" if data.get("listener") else ""
+        secured = f" with {data['tls']}" if data.get("tls") else " without TLS"
+        credential = f" ({data['credential']})" if data.get("credential") else ""
+        return (
+            f"accepted from {data.get('account', '')}{credential} at {data.get('peer', '?')}"
+            f" [{data.get('helo', '')}]{listener}{secured}: "
+            f"{data.get('recipients', '?')} recipients, {data.get('size', '?')} octets"
+        )
+    if one.kind == "settled":
+        return _settled(dict(data))
+    if one.kind == "notified":
+        return f"notice {data.get('notice', '')} ({data.get('action', '')}) was queued"
+    facts = ", ".join(f"{key} {value}" for key, value in data.items())
+    return f"{one.kind}: {facts}"
+
+
+def _settled(data: dict[str, object]) -> str:
+    parts = [f"{data.get('recipient', '?')}: {data.get('state', '?')}"]
+    for key, words in (
+        ("route", "by"),
+        ("remote", "at"),
+        ("tls", "with"),
+        ("cause", "because of"),
+    ):
+        if data.get(key):
+            parts.append(f"{words} {data[key]}")
+    sentence = " ".join(parts)
+    told = [str(data[key]) for key in ("why", "reply") if data.get(key)]
+    due = data.get("next_attempt")
+    if isinstance(due, int | float):
+        told.append(f"next attempt {show.exact(due)}")
+    return f"{sentence}: {'; '.join(told)}" if told else sentence
