@@ -482,6 +482,13 @@ class Story(Protocol):
 class Store(Directory, Desk, Inbox, Story, Protocol):
     """Everything that people and sign-in need, behind one open database."""
 
+    def record(self, entry: Entry) -> None:
+        """Append one entry by itself; returns when it is on stable storage.
+
+        The command line tells with it what it changed, where nothing else tells.
+        """
+        ...
+
     def forget(self, *, before: float) -> int:
         """Delete finished messages received before then, and journal entries; return how many."""
         ...

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import count
 
-from postwicket.core.clock import Clock
-from postwicket.core.entry import Administered
 from postwicket.identity.account import Account, AppPassword, Grant, Limits
 
 from .interfaces import Conflict
@@ -16,9 +14,8 @@ from .memory import Memory
 class MemoryDirectory:
     """`Directory` in memory."""
 
-    def __init__(self, memory: Memory, *, clock: Clock) -> None:
+    def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self._clock = clock
         self._generation = 0
         self._ids = count(1)
         self._password_ids = count(1)
@@ -48,7 +45,7 @@ class MemoryDirectory:
             password_hash=password_hash,
             created=now,
         )
-        return self._keep(account, "account add")
+        return self._keep(account)
 
     def change_account(
         self,
@@ -68,8 +65,7 @@ class MemoryDirectory:
             "limits": limits,
         }
         wanted = {name: value for name, value in changes.items() if value is not None}
-        changed = replace(account, **wanted)  # type: ignore[arg-type]  # by name, as declared
-        return self._keep(changed, "account change", ", ".join(sorted(wanted)))
+        return self._keep(replace(account, **wanted))  # type: ignore[arg-type]  # by name
 
     def remove_account(self, address: str) -> None:
         """Delete the account, its grants and app passwords; raise `Conflict`.  Mail stays."""
@@ -80,22 +76,20 @@ class MemoryDirectory:
             if password.account != account.id
         }
         self._memory.usage.pop(account.id, None)
-        self._tell("account remove", address)
+        self._generation += 1
         del self._accounts[address]
 
     def grant(self, address: str, grant: Grant) -> Account:
         """Give a right to write as; raise `Conflict` if there is no such account."""
         account = self._existing(address)
-        changed = replace(account, grants=account.grants | {grant})
-        return self._keep(changed, "account grant", grant.pattern)
+        return self._keep(replace(account, grants=account.grants | {grant}))
 
     def withdraw(self, address: str, grant: Grant) -> Account:
         """Take a right away; raise `Conflict` if it was not given."""
         account = self._existing(address)
         if grant not in account.grants:
             raise Conflict(f"{address} was not granted {grant.pattern}")
-        changed = replace(account, grants=account.grants - {grant})
-        return self._keep(changed, "account withdraw", grant.pattern)
+        return self._keep(replace(account, grants=account.grants - {grant}))
 
     def add_app_password(
         self, address: str, *, label: str, fingerprint: bytes, now: float
@@ -110,7 +104,7 @@ class MemoryDirectory:
             created=now,
         )
         self._passwords[made.id] = made
-        self._tell("app-password add", address, label)
+        self._generation += 1
         return made
 
     def app_passwords(self, address: str) -> list[AppPassword]:
@@ -128,7 +122,7 @@ class MemoryDirectory:
         if found.revoked is None:
             found = replace(found, revoked=now)
         self._passwords[id] = found
-        self._tell("app-password revoke", address, str(id))
+        self._generation += 1
         return found
 
     def used_app_password(self, id: int, *, now: float, peer: str) -> None:
@@ -141,12 +135,7 @@ class MemoryDirectory:
             raise Conflict(f"there is no account {address}")
         return self._accounts[address]
 
-    def _keep(self, account: Account, what: str, detail: str = "") -> Account:
+    def _keep(self, account: Account) -> Account:
         self._accounts[account.address] = account
-        self._tell(what, account.address, detail)
-        return account
-
-    def _tell(self, what: str, subject: str, detail: str = "") -> None:
         self._generation += 1
-        entry = Administered(at=self._clock(), what=what, subject=subject, detail=detail)
-        self._memory.journal.append(entry)
+        return account

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from postwicket.core.clock import Clock
 from postwicket.core.entry import Entry, Settled
 from postwicket.core.queue_id import QueueId, spell
 from postwicket.core.state import WAITING, State
@@ -30,8 +29,8 @@ from .words import words_of
 class MemoryStore(MemoryDirectory):
     """`Store` in memory."""
 
-    def __init__(self, memory: Memory, *, clock: Clock) -> None:
-        super().__init__(memory, clock=clock)
+    def __init__(self, memory: Memory) -> None:
+        super().__init__(memory)
         self.bodies = memory.bodies
 
     # --- desk -----------------------------------------------------------------------------
@@ -200,6 +199,10 @@ class MemoryStore(MemoryDirectory):
         return sorted(found, key=lambda happening: -happening.at)[:limit]
 
     # --- housekeeping ---------------------------------------------------------------------
+
+    def record(self, entry: Entry) -> None:
+        """Append one entry by itself."""
+        self._memory.journal.append(entry)
 
     def forget(self, *, before: float) -> int:
         """Delete finished messages received before then, and journal entries; return how many."""

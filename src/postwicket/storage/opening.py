@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
-
-from postwicket.core.clock import Clock
 
 from .bodies import BodyStore
 from .committer import Committed
@@ -16,13 +13,10 @@ from .sqlite import SqliteStore
 from .sqlite_queue import SqliteQueue
 
 
-def open_store(data: Path, *, clock: Clock = time.time) -> SqliteStore:
-    """Open accounts, queue and journal for plain calls; raise `StorageUnavailable`.
-
-    `clock` dates the journal's entries of changes that bring no time of their own.
-    """
+def open_store(data: Path) -> SqliteStore:
+    """Open accounts, queue and journal for plain calls; raise `StorageUnavailable`."""
     migrate(data / FILE)
-    return SqliteStore(data / FILE, open_bodies(data), clock=clock)
+    return SqliteStore(data / FILE, open_bodies(data))
 
 
 def open_queue(

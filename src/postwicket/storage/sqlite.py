@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from postwicket.core.clock import Clock
+from postwicket.core.entry import Entry
 from postwicket.core.queue_id import QueueIds
 
 from .bodies import BodyStore
@@ -14,7 +14,7 @@ from .database import Database, storage_errors
 from .generation import Generation
 from .named import SQLITE
 from .removing import remove_messages
-from .rows import as_json
+from .rows import as_json, entry_row
 from .sqlite_desk import SqliteDesk
 from .sqlite_directory import SqliteDirectory
 from .sqlite_story import SqliteInbox, SqliteStory
@@ -28,15 +28,20 @@ _SLACK: Final = 86_400.0
 class SqliteStore(SqliteDirectory, SqliteDesk, SqliteInbox, SqliteStory):
     """`Store` on the database at `path`; made by `opening.open_store`.  Any thread may call."""
 
-    def __init__(self, path: Path, bodies: BodyStore, *, clock: Clock) -> None:
+    def __init__(self, path: Path, bodies: BodyStore) -> None:
         database = Database(path)
         with storage_errors():
             generation = Generation(path.parent / "generation")
         self.bodies = bodies
-        SqliteDirectory.__init__(self, database, generation, clock=clock)
+        SqliteDirectory.__init__(self, database, generation)
         SqliteDesk.__init__(self, database, bodies)
         SqliteInbox.__init__(self, database, bodies)
         SqliteStory.__init__(self, database)
+
+    def record(self, entry: Entry) -> None:
+        """Append one entry by itself; returns when it is on stable storage."""
+        with self._database.writing() as connection:
+            connection.execute(SQLITE["add entries"], entry_row(entry))
 
     def forget(self, *, before: float) -> int:
         """Delete finished messages received before then, and journal entries; return how many."""

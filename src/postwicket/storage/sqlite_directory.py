@@ -10,18 +10,15 @@ import contextlib
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
 from typing import Final
 
-from postwicket.core.clock import Clock
-from postwicket.core.entry import Administered
 from postwicket.identity.account import Account, AppPassword, Grant, Limits
 
 from .database import Database
 from .generation import Generation
 from .interfaces import Conflict, StorageUnavailable
 from .named import SQLITE
-from .rows import Row, entry_row
+from .rows import Row
 
 _KEPT: Final = 10_000  # accounts remembered until the next change
 _LATE: Final = 1.0  # seconds by which a last use may be written late: one commit for many
@@ -30,10 +27,9 @@ _LATE: Final = 1.0  # seconds by which a last use may be written late: one commi
 class SqliteDirectory:
     """`Directory` on a database."""
 
-    def __init__(self, database: Database, generation: Generation, *, clock: Clock) -> None:
+    def __init__(self, database: Database, generation: Generation) -> None:
         self._database = database
         self._generation = generation
-        self._clock = clock
         self._remembered: dict[str, Account | None] = {}
         self._remembered_at = -1
         self._uses: dict[int, tuple[float, str]] = {}
@@ -63,7 +59,7 @@ class SqliteDirectory:
     def add_account(self, address: str, *, name: str, password_hash: str, now: float) -> Account:
         """Make an account; raise `Conflict` if it exists."""
         values = {"address": address, "name": name, "password_hash": password_hash, "now": now}
-        with self._changing("account add", address) as connection:
+        with self._changing() as connection:
             try:
                 connection.execute(SQLITE["add account"], values)
             except sqlite3.IntegrityError:
@@ -86,9 +82,7 @@ class SqliteDirectory:
             "password_hash": password_hash,
             "password_over_smtp": password_over_smtp,
         }
-        changed = {name for name, value in values.items() if value is not None} - {"address"}
-        detail = ", ".join(sorted(changed | ({"limits"} if limits else set())))
-        with self._changing("account change", address, detail) as connection:
+        with self._changing() as connection:
             if not connection.execute(SQLITE["change account"], values).rowcount:
                 raise _unknown(address)
             if limits is not None:
@@ -97,20 +91,20 @@ class SqliteDirectory:
 
     def remove_account(self, address: str) -> None:
         """Delete the account, its grants and app passwords; raise `Conflict`.  Mail stays."""
-        with self._changing("account remove", address) as connection:
+        with self._changing() as connection:
             account = _id(connection, address)
             for name in ("grants", "app passwords", "usage", "usage total", "account"):
                 connection.execute(SQLITE[f"remove {name}"], (account,))
 
     def grant(self, address: str, grant: Grant) -> Account:
         """Give a right to write as; raise `Conflict` if there is no such account."""
-        with self._changing("account grant", address, grant.pattern) as connection:
+        with self._changing() as connection:
             connection.execute(SQLITE["grant"], (_id(connection, address), grant.pattern))
         return self._existing(address)
 
     def withdraw(self, address: str, grant: Grant) -> Account:
         """Take a right away; raise `Conflict` if it was not given."""
-        with self._changing("account withdraw", address, grant.pattern) as connection:
+        with self._changing() as connection:
             values = (_id(connection, address), grant.pattern)
             if not connection.execute(SQLITE["withdraw"], values).rowcount:
                 raise Conflict(f"{address} was not granted {grant.pattern}")
@@ -122,7 +116,7 @@ class SqliteDirectory:
         self, address: str, *, label: str, fingerprint: bytes, now: float
     ) -> AppPassword:
         """Record an app password; raise `Conflict` if there is no such account."""
-        with self._changing("app-password add", address, label) as connection:
+        with self._changing() as connection:
             account = _id(connection, address)
             values = (account, label, fingerprint, now)
             given = connection.execute(SQLITE["add app password"], values).fetchone()[0]
@@ -137,7 +131,7 @@ class SqliteDirectory:
     def revoke_app_password(self, address: str, id: int, *, now: float) -> AppPassword:
         """End an app password at once; raise `Conflict` if the account has none such."""
         values = {"address": address, "id": id, "now": now}
-        with self._changing("app-password revoke", address, str(id)) as connection:
+        with self._changing() as connection:
             if not connection.execute(SQLITE["revoke app password"], values).rowcount:
                 raise Conflict(f"{address} has no app password {id}")
         return next(found for found in self.app_passwords(address) if found.id == id)
@@ -182,13 +176,9 @@ class SqliteDirectory:
             raise _unknown(address)
         return found
 
-    @contextlib.contextmanager
-    def _changing(self, what: str, subject: str, detail: str = "") -> Iterator[sqlite3.Connection]:
-        """Write a change and the entry that tells of it; then wake the live sessions."""
-        entry = Administered(at=self._clock(), what=what, subject=subject, detail=detail)
-        with self._database.writing(committed=self._generation.advance) as connection:
-            yield connection
-            connection.execute(SQLITE["add entries"], entry_row(entry))
+    def _changing(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        """Write a change, then wake the live sessions."""
+        return self._database.writing(committed=self._generation.advance)
 
 
 def _id(connection: sqlite3.Connection, address: str) -> int:

@@ -1,0 +1,46 @@
+"""A long queue costs what a short one costs: every hot statement walks an index, none a table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from postwicket.storage.named import SQLITE
+from postwicket.storage.opening import open_store
+from postwicket.storage.sqlite import SqliteStore
+
+# Statements for people that walk a table on purpose: a listing of everything.
+WALKS = {"counts", "accounts", "select all", "all files"}
+# A few rows in an index that holds nothing else, walked as far as LIMIT says.
+BOUNDED = {
+    "SCAN d USING INDEX delivery_open",
+    "SCAN delivery USING INDEX delivery_captured",
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    found = open_store(tmp_path)
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize("name", sorted(set(SQLITE) - WALKS))
+def test_no_statement_walks_a_table(store: SqliteStore, name: str) -> None:
+    statement = SQLITE[name]
+    names = set(re.findall(r":(\w+)", statement))
+    parameters: dict[str, int] | list[int] = (
+        dict.fromkeys(names, 1) if names else [1] * statement.count("?")
+    )
+    with store._database.writing() as connection:
+        rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+    for line in (row[3] for row in rows):
+        if line.startswith("SCAN") and line not in BOUNDED:
+            # Left over: lists that were handed in, and the few slots.
+            assert re.match(
+                r"SCAN (json_each|slot|\(subquery|change|\d+ CONSTANT|CONSTANT ROW)", line
+            ), line
+        assert name in {"attempts of", "find due"} or "TEMP B-TREE" not in line, line
