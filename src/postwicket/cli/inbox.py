@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from postwicket.core.clock import rfc3339
+from postwicket.core.entry import Administered
 from postwicket.core.queue_id import QueueId, read, spell
 
 from . import show
@@ -87,7 +88,7 @@ def show_message(
         captured = _captured(store, key)
         parsed = _parse(b"".join(store.source(key).pieces()))
     html, text = _text(parsed, "html"), _text(parsed, "plain")
-    attachments = [_attachment(part) for part in parsed.walk() if _is_attachment(part)]
+    attachments = [_attachment(part) for part in _parts(parsed) if _is_attachment(part)]
     headers = [(name, str(value)) for name, value in parsed.items()]
     if call.json:
         facts = {"headers": headers, "text": text, "html": html, "attachments": attachments}
@@ -135,6 +136,7 @@ def clear(
     call = Call.of(context, config, as_json)
     with call.store() as store:
         count = store.clear()
+        store.record(Administered(at=now(), what="inbox clear", subject=f"{count} messages"))
     show.document({"removed": count}) if call.json else show.say(f"{count} messages are gone")
 
 
@@ -174,21 +176,17 @@ def _text(parsed: EmailMessage, kind: str) -> str | None:
 
 def _parts(parsed: EmailMessage) -> Iterator[EmailMessage]:
     for part in parsed.walk():
-        if isinstance(part, EmailMessage) and not part.is_multipart():
+        if not part.is_multipart():
             yield part
 
 
-def _is_attachment(part: object) -> bool:
-    if not isinstance(part, EmailMessage) or part.is_multipart():
-        return False
+def _is_attachment(part: EmailMessage) -> bool:
     named = part.get_filename() is not None
     told = part.get_content_disposition() == "attachment"
     return told or named or part.get_content_maintype() != "text"
 
 
-def _attachment(part: object) -> dict[str, object]:
-    if not isinstance(part, EmailMessage):
-        return {}
+def _attachment(part: EmailMessage) -> dict[str, object]:
     payload = part.get_payload(decode=True)
     return {
         "filename": part.get_filename(),
