@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from postwicket.core.clock import Clock
 from postwicket.net.tls import TlsFailed, TlsLayer
@@ -159,9 +159,9 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport; start TLS where it comes first."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker
-        self._transport = transport
-        transport.set_write_buffer_limits(high=MOST_BUFFERED)
+        # uvloop's transports are asyncio.Transport in all but name.
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=MOST_BUFFERED)
         self.machine.remark(f"connected to {self.remote}")
         if self._implicit:
             self._start_tls()
