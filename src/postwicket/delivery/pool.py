@@ -252,9 +252,10 @@ class Pool:
     def _not_opened(self, answer: Answer, told: _Told) -> None:
         """Learn from a connection that did not come about."""
         now = self._around.clock()
-        others = len(self._busy) + len(self._idle)
+        others = len(self._busy) + len(self._idle) + len(self._opening)
         if others and (answer.reply is None or answer.reply.temporary):
-            # The host takes those that are open, and no more.
+            # The host takes those that are open, and no more; if it takes none, the last of
+            # those on their way will tell.
             self._crowded = (others, now + CROWDED_FOR)
         else:
             self._host_failed(answer, now)
@@ -266,6 +267,7 @@ class Pool:
 
     def _host_failed(self, answer: Answer, now: float) -> None:
         self._last_no = answer
+        self._crowded = (0, 0.0)
         self._tls = None  # a mended `ca` is read again
         self._health = self._health.failed(cause_of(answer), self._around.schedule, now)
 
