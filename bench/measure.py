@@ -42,10 +42,11 @@ def descendants(root: int) -> list[int]:
 def cpu_seconds(root: int) -> float:
     """Return the CPU time used so far by everything below `root`, the dead included."""
     stats = _stats()
-    ticks = sum(int(ticks) for ticks in stats.get(root, [])[_CHILDREN])
+    seconds = _ticks(stats.get(root, [])[_CHILDREN])
     for pid in _below(root, stats):
-        ticks += sum(int(number) for field in (_OWN, _CHILDREN) for number in stats[pid][field])
-    return ticks / _TICK
+        own = max(_ticks(stats[pid][_OWN]), _running_threads(pid))
+        seconds += own + _ticks(stats[pid][_CHILDREN])
+    return seconds
 
 
 def memory(root: int) -> Memory:
@@ -93,6 +94,23 @@ class Peak:
             self.highest = Memory(
                 max(now.rss, high.rss), max(now.pss, high.pss), max(now.processes, high.processes)
             )
+
+
+def _ticks(numbers: list[str]) -> float:
+    return sum(int(number) for number in numbers) / _TICK
+
+
+def _running_threads(pid: int) -> float:
+    """Return the CPU time of a process's living threads, exact; 0.0 where the kernel is silent.
+
+    `stat` rounds every process down to a tick, which flatters a server of fifty processes.
+    """
+    nanoseconds = 0
+    with contextlib.suppress(OSError):
+        for thread in (_PROC / str(pid) / "task").iterdir():
+            with contextlib.suppress(OSError):
+                nanoseconds += int((thread / "schedstat").read_text().split()[0])
+    return nanoseconds / 1e9
 
 
 def _stats() -> dict[int, list[str]]:
