@@ -238,6 +238,19 @@ def test_a_message_is_found_and_tells_its_life(kept: Kept) -> None:
     assert kinds == ["settled", "accepted"]
 
 
+def test_messages_are_found_however_far_apart(kept: Kept) -> None:
+    made = [new(at=NOW + days * 86_400) for days in (0, 1, 1.0001, 30)]
+
+    async def test(queue: Queue) -> None:
+        for each in made:
+            await queue.accept(each)
+
+    kept.run(test)
+    ids = [each.message.id for each in made]
+    assert kept.store.find("bob@example.com", limit=9) == ids[::-1]
+    assert kept.store.find("bob@example.com", limit=2) == ids[:1:-1]
+
+
 def test_what_is_finished_is_forgotten(kept: Kept) -> None:
     store = kept.store
     done, waiting, young = new(slot=1), new(), new(at=NOW + 9, slot=1)

@@ -201,7 +201,7 @@ usage_total: Final = Table(
 search: Final = Table(
     "search",
     metadata,
-    Column("key", Id, nullable=False),  # 64 bits of blake2b of a lower-cased word
+    Column("key", Id, nullable=False),  # time and hash of a word: see words.py
     Column("message", Id, nullable=False),
     PrimaryKeyConstraint("key", "message"),
     sqlite_with_rowid=False,

@@ -359,8 +359,16 @@ DELETE FROM search WHERE key = ? AND message = ?;
 DELETE FROM entry WHERE id IN (SELECT id FROM entry WHERE at < ? ORDER BY at LIMIT ?);
 
 -- find --
--- Newest first: ids lead with the time, and follow the key in the tree.
-SELECT message FROM search WHERE key = ? ORDER BY message DESC LIMIT ?;
+-- Keys lead with the time (see words.py): the times in which there was mail are found by leaps
+-- along the index, newest first, and each is asked for the word.
+WITH RECURSIVE time (n) AS (
+  SELECT * FROM (SELECT key >> 38 FROM search WHERE key < 9223372036854775807
+                  ORDER BY key DESC LIMIT 1)
+   UNION ALL
+  SELECT (SELECT key >> 38 FROM search WHERE key < time.n << 38 ORDER BY key DESC LIMIT 1)
+    FROM time WHERE time.n IS NOT NULL)
+SELECT search.message FROM time CROSS JOIN search ON search.key = (time.n << 38) | :hash
+ ORDER BY search.message DESC LIMIT :limit;
 
 -- happenings of --
 -- In the order in which they were committed.
