@@ -87,7 +87,11 @@ def set_limits() -> None:
 
 
 class DataLock:
-    """One server for one data folder.  Held until the process and all it forked are gone."""
+    """One server for one data folder.  Held until the process and all it forked are gone.
+
+    The process that holds it must not open the file again: closing it would let go of the
+    supervisor's lock (fcntl(2), "Record locking").
+    """
 
     def __init__(self, data: Path, identity: Identity | None) -> None:
         file = data / "lock"
@@ -101,10 +105,19 @@ class DataLock:
         self._data = data
 
     def take(self, waiting: Callable[[], None], *, patience: float = ORPHANS_DRAIN) -> None:
-        """Take it; raise `CannotServe` when another server has it.
+        """Take it; raise `CannotServe`, and let go of the file, when another server has it.
 
         Calls `waiting` once before it waits for the workers of a server that was killed.
         """
+        try:
+            self._take(waiting, patience)
+        except CannotServe:
+            self.close()
+            raise
+        self._file.truncate(0)
+        self._file.write(f"{os.getpid()}\n".encode())
+
+    def _take(self, waiting: Callable[[], None], patience: float) -> None:
         try:
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -112,18 +125,17 @@ class DataLock:
                 f"another server{self._holder()} uses {self._data};"
                 " stop it, or give this one a `data` folder of its own"
             ) from None
-        if not self._flock():
-            waiting()
-            end = time.monotonic() + patience
-            while not self._flock():
-                if time.monotonic() > end:
-                    raise CannotServe(
-                        f"workers of a server that was killed still use {self._data};"
-                        " end them, then start again"
-                    )
-                time.sleep(0.1)
-        self._file.truncate(0)
-        self._file.write(f"{os.getpid()}\n".encode())
+        if self._flock():
+            return
+        waiting()
+        end = time.monotonic() + patience
+        while not self._flock():
+            if time.monotonic() > end:
+                raise CannotServe(
+                    f"workers of a server that was killed still use {self._data};"
+                    " end them, then start again"
+                )
+            time.sleep(0.1)
 
     def _flock(self) -> bool:
         try:
