@@ -21,6 +21,7 @@ from .call import (
     group,
     now,
     secret_line,
+    tell_journal,
 )
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def add(
     hashed = _hashed(secret_line()) if password_stdin else ""
     with call.store() as store:
         account = store.add_account(wanted, name=name, password_hash=hashed, now=now())
+        tell_journal(store, "account add", wanted, name)
     _tell(
         call,
         account,
@@ -163,6 +165,7 @@ def remove(
     wanted = canonical(address)
     with call.store() as store:
         store.remove_account(wanted)
+        tell_journal(store, "account remove", wanted)
     show.document({"removed": wanted}) if call.json else show.say(f"{wanted} is gone")
 
 
@@ -175,7 +178,8 @@ def suspend(
     as_json: JsonOption = False,
 ) -> None:
     """Stop an account at once; live sessions end at their next command."""
-    _change(Call.of(context, config, as_json), address, "may not sign in any more", suspended=True)
+    call = Call.of(context, config, as_json)
+    _change(call, "suspend", address, "may not sign in any more", suspended=True)
 
 
 @app.command()
@@ -187,7 +191,8 @@ def resume(
     as_json: JsonOption = False,
 ) -> None:
     """Let a suspended account sign in again."""
-    _change(Call.of(context, config, as_json), address, "may sign in again", suspended=False)
+    call = Call.of(context, config, as_json)
+    _change(call, "resume", address, "may sign in again", suspended=False)
 
 
 @app.command("allow-password")
@@ -206,11 +211,14 @@ def allow_password(
     call = Call.of(context, config, as_json)
     hashed = _hashed(secret_line()) if password_stdin else None
     words = "needs an app password" if no else "may use its own password for SMTP"
-    _change(call, address, words, password_over_smtp=not no, password_hash=hashed)
+    _change(
+        call, "allow-password", address, words, password_over_smtp=not no, password_hash=hashed
+    )
 
 
 def _change(
     call: Call,
+    verb: str,
     address: str,
     words: str,
     *,
@@ -226,6 +234,7 @@ def _change(
             password_over_smtp=password_over_smtp,
             password_hash=password_hash,
         )
+        tell_journal(store, f"account {verb}", wanted, words)
     _tell(call, account, f"{wanted} {words}")
 
 
@@ -243,6 +252,7 @@ def grant(
     wanted, right = canonical(address), _grant(sender)
     with call.store() as store:
         account = store.grant(wanted, right)
+        tell_journal(store, "account grant", wanted, right.pattern)
     _tell(call, account, f"{wanted} may write as {right.pattern}")
 
 
@@ -260,6 +270,7 @@ def withdraw(
     wanted, right = canonical(address), _grant(sender)
     with call.store() as store:
         account = store.withdraw(wanted, right)
+        tell_journal(store, "account withdraw", wanted, right.pattern)
     _tell(call, account, f"{wanted} may not write as {right.pattern} any more")
 
 
@@ -306,6 +317,8 @@ def limit(
         if known is None:
             raise Refused(f"there is no account {wanted}; see postwicket account list")
         account = store.change_account(wanted, limits=replace(known.limits, **changed))
+        told = ", ".join(f"{key} {number or 'default'}" for key, number in changed.items())
+        tell_journal(store, "account limit", wanted, told)
     _tell(call, account, f"{wanted} has new limits: {_words(asdict(account.limits))}")
 
 

@@ -10,7 +10,7 @@ from postwicket.core.clock import rfc3339
 
 from . import show
 from .account import AddressArgument
-from .call import Call, ConfigOption, JsonOption, Refused, canonical, group, now
+from .call import Call, ConfigOption, JsonOption, Refused, canonical, group, now, tell_journal
 
 if TYPE_CHECKING:
     from postwicket.identity.account import AppPassword
@@ -39,6 +39,7 @@ def add(
         made = store.add_app_password(
             wanted, label=label, fingerprint=fingerprint(key, letters), now=now()
         )
+        tell_journal(store, "app-password add", wanted, f"{made.id} {label}")
     if call.json:
         facts = {"id": made.id, "address": wanted, "label": label, "password": letters}
         show.document(facts)
@@ -93,6 +94,7 @@ def revoke(
     wanted = canonical(address)
     with call.store() as store:
         ended = store.revoke_app_password(wanted, id, now=now())
+        tell_journal(store, "app-password revoke", wanted, f"{ended.id} {ended.label}")
     if call.json:
         show.document(_describe(ended, wanted))
     else:

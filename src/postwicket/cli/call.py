@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from postwicket.core.entry import Administered
+
 if TYPE_CHECKING:  # these rooms take 100 ms to import: too much for --help
     from postwicket.config import Configuration
     from postwicket.storage.interfaces import Store
@@ -99,6 +101,11 @@ def group(help: str) -> typer.Typer:
 def now() -> float:
     """Return the time, in seconds since 1970, UTC."""
     return time.time()
+
+
+def tell_journal(store: Store, what: str, subject: str, detail: str = "") -> None:
+    """Append what was changed by hand, behind the change itself."""
+    store.record(Administered(at=now(), what=what, subject=subject, detail=detail))
 
 
 def canonical(address: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +13,7 @@ from postwicket.core.clock import rfc3339
 from postwicket.core.state import State
 
 from . import show
-from .call import NO, WRONG, Call, ConfigOption, JsonOption, Refused, group, now
+from .call import NO, WRONG, Call, ConfigOption, JsonOption, Refused, group, now, tell_journal
 
 if TYPE_CHECKING:
     from postwicket.storage.interfaces import Desk, QueueRow, Selection
@@ -71,6 +71,12 @@ class Filters:
             )
             for one in ([_checked(each) for each in ids] if ids else [None])
         ]
+
+    def words(self, id: str | None) -> str:
+        """Return the choice in words, for the journal."""
+        given = {"id": id, **asdict(self)}
+        chosen = " ".join(f"{key} {value}" for key, value in given.items() if value)
+        return chosen or "all"
 
     @property
     def empty(self) -> bool:
@@ -217,6 +223,7 @@ Verb = Callable[["Desk", "Selection"], int]
 
 def _move(
     call: Call,
+    name: str,
     ids: Sequence[str] | None,
     chosen: Filters,
     verb: Verb,
@@ -227,15 +234,26 @@ def _move(
     if not ids and chosen.empty and not all:
         raise Refused("nothing is chosen; name an ID, a filter like --domain, or --all", WRONG)
     with call.store() as store:
-        count = sum(verb(store, selection) for selection in chosen.selections(ids))
+        selections = chosen.selections(ids)
+        count = 0
+        for selection in selections:
+            changed = verb(store, selection)
+            count += changed
+            if changed:
+                told = f"{changed} {_counted(changed)} {done}"
+                tell_journal(store, f"queue {name}", chosen.words(selection.id), told)
     if call.json:
         show.document({"changed": count})
     elif count:
-        show.say(f"{count} {'delivery' if count == 1 else 'deliveries'} {done}")
+        show.say(f"{count} {_counted(count)} {done}")
     if not count:
         if not call.json:
             show.hint(f"no delivery is {done}: none fits that is not final or being sent now")
         raise typer.Exit(NO)
+
+
+def _counted(count: int) -> str:
+    return "delivery" if count == 1 else "deliveries"
 
 
 AllOption = Annotated[bool, typer.Option("--all", help="Every delivery that can be.")]
@@ -258,7 +276,15 @@ def retry(
     """Try waiting deliveries now."""
     chosen = Filters(sender=sender, recipient=recipient, domain=domain, route=route, cause=cause)
     call = Call.of(context, config, as_json)
-    _move(call, ids, chosen, lambda desk, one: desk.retry(one, now=now()), "due now", all=all)
+    _move(
+        call,
+        "retry",
+        ids,
+        chosen,
+        lambda desk, one: desk.retry(one, now=now()),
+        "due now",
+        all=all,
+    )
 
 
 @app.command()
@@ -278,7 +304,7 @@ def hold(
     """Keep waiting deliveries back until they are released."""
     chosen = Filters(sender=sender, recipient=recipient, domain=domain, route=route, cause=cause)
     call = Call.of(context, config, as_json)
-    _move(call, ids, chosen, lambda desk, one: desk.hold(one, now=now()), "held", all=all)
+    _move(call, "hold", ids, chosen, lambda desk, one: desk.hold(one, now=now()), "held", all=all)
 
 
 @app.command()
@@ -298,7 +324,15 @@ def release(
     """Let held deliveries go."""
     chosen = Filters(sender=sender, recipient=recipient, domain=domain, route=route, cause=cause)
     call = Call.of(context, config, as_json)
-    _move(call, ids, chosen, lambda desk, one: desk.release(one, now=now()), "released", all=all)
+    _move(
+        call,
+        "release",
+        ids,
+        chosen,
+        lambda desk, one: desk.release(one, now=now()),
+        "released",
+        all=all,
+    )
 
 
 @app.command()
@@ -318,4 +352,12 @@ def cancel(
     """End waiting or held deliveries for good, without a notice."""
     chosen = Filters(sender=sender, recipient=recipient, domain=domain, route=route, cause=cause)
     call = Call.of(context, config, as_json)
-    _move(call, ids, chosen, lambda desk, one: desk.cancel(one, now=now()), "cancelled", all=all)
+    _move(
+        call,
+        "cancel",
+        ids,
+        chosen,
+        lambda desk, one: desk.cancel(one, now=now()),
+        "cancelled",
+        all=all,
+    )

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from postwicket.core.clock import rfc3339
-from postwicket.core.entry import Administered
 from postwicket.core.queue_id import QueueId, read, spell
 
 from . import show
-from .call import WRONG, Call, ConfigOption, JsonOption, Refused, group, now
+from .call import WRONG, Call, ConfigOption, JsonOption, Refused, group, now, tell_journal
 
 if TYPE_CHECKING:
     from postwicket.storage.interfaces import CapturedMessage, Store
@@ -136,7 +135,7 @@ def clear(
     call = Call.of(context, config, as_json)
     with call.store() as store:
         count = store.clear()
-        store.record(Administered(at=now(), what="inbox clear", subject=f"{count} messages"))
+        tell_journal(store, "inbox clear", f"{count} messages")
     show.document({"removed": count}) if call.json else show.say(f"{count} messages are gone")
 
 

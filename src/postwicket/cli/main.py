@@ -57,8 +57,9 @@ def main(words: Sequence[str] | None = None) -> int:
         return _wrong_usage(error)
     except (KeyboardInterrupt, typer.Abort):
         return 130
-    except BrokenPipeError:
-        # The reader of our output has seen enough (`| head`).
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):
+        # The reader of our output has seen enough (`| head`): click makes it an exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except Exception as error:  # noqa: BLE001 - sorted below; what is a bug is raised again

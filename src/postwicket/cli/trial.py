@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from . import show
-from .call import LATER, NO, WRONG, Call, ConfigOption, JsonOption, Refused, now
+from .call import LATER, NO, WRONG, Call, ConfigOption, JsonOption, Refused, now, tell_journal
 from .trial_file import FILE, Ports, render, unedited
 
 if TYPE_CHECKING:
@@ -166,6 +166,7 @@ def first_account(data: Path) -> str:
         key = load_key(data)
         if store.account(USER) is None:
             store.add_account(USER, name="Trying things out", password_hash="", now=now())
+            tell_journal(store, "account add", USER, "by postwicket try")
         secret = data / SECRET
         known = letters_of(secret.read_text().strip()) if secret.exists() else None
         valid = {one.fingerprint for one in store.app_passwords(USER) if one.revoked is None}
@@ -177,6 +178,7 @@ def first_account(data: Path) -> str:
         store.add_app_password(
             USER, label="postwicket try", fingerprint=fingerprint(key, letters), now=now()
         )
+        tell_journal(store, "app-password add", USER, "by postwicket try")
         return letters
 
 
