@@ -11,7 +11,6 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
-from types import TracebackType
 
 from .ownership import open_shared
 
@@ -30,12 +29,7 @@ class FairLock:
         finally:
             fcntl.flock(self._turn, fcntl.LOCK_UN)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         fcntl.flock(self._write, fcntl.LOCK_UN)
 
     def close(self) -> None:
