@@ -81,6 +81,11 @@ def test_a_flush_is_due_at_a_quarter_of_a_mebibyte(bodies: BodyStore) -> None:
     assert not spool.append(b"x")
     spool.discard()
     spool.discard()
+    spool.append(b"x" * PIECE)
+    spool.flush()
+    with pytest.raises(StorageUnavailable):
+        spool.finish(QueueId(1))
+    assert files(bodies) == []
 
 
 def test_bytes_that_arrive_during_a_flush_are_kept_in_order(bodies: BodyStore) -> None:

@@ -85,8 +85,8 @@ class Spool:
     """A body that is being received.
 
     `append` belongs to the event loop and never blocks; when it says True, call `flush` in a
-    thread.  `flush` and `finish` block; they may run while `append` is called, not while each
-    other runs.  The caller bounds memory by not reading on while a flush is due twice.  All
+    thread.  `flush` and `finish` block and may run while `append` is called; `discard` may be
+    called at any time, and what runs after it does nothing.  The caller bounds memory by not reading on while a flush is due twice.  All
     may raise `StorageUnavailable` save `append`; after that, `discard`.
     """
 
@@ -100,6 +100,9 @@ class Spool:
         self._stored: StoredBody | None = None
         # Between two bytecodes of `append` a thread could take the list away.
         self._lock = threading.Lock()
+        # A session may end, and discard, while a thread is writing or about to.
+        self._writing = threading.RLock()
+        self._discarded = False
 
     def append(self, data: bytes) -> bool:
         """Take the next bytes; True when so many wait that `flush` is due."""
@@ -116,9 +119,11 @@ class Spool:
 
     def flush(self) -> None:
         """Write what waits to the file.  Blocks."""
-        with self._lock:
-            pieces, self._pieces, self._waiting = self._pieces, [], 0
-        with _storage():
+        with self._writing, _storage():
+            with self._lock:
+                pieces, self._pieces, self._waiting = self._pieces, [], 0
+            if self._discarded:
+                return
             if self._file is None:
                 self._path = self._store.new_path()
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -132,6 +137,12 @@ class Spool:
         """Return the whole body, on stable storage if it is a file.  Blocks if not `in_memory`."""
         if self.in_memory:
             return SmallBody(b"".join(self._pieces))
+        with self._writing:
+            return self._finish(id)
+
+    def _finish(self, id: QueueId) -> StoredBody:
+        if self._discarded:
+            raise StorageUnavailable("the body was discarded")
         self.flush()
         name = f"{(id ^ id >> 22) % _SHARDS:02x}/{spell(id)}"
         target = self._store.path(name)
@@ -147,15 +158,17 @@ class Spool:
 
     def discard(self) -> None:
         """Forget the body: the session ended, or the finished message was not kept."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
-            with contextlib.suppress(OSError):
-                self._path.unlink()  # under its final name already, if `finish` came that far
-        if self._stored is not None:
-            self._store.delete(self._stored.name)
-            self._stored = None
-        self._pieces = []
+        with self._writing:
+            self._discarded = True
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
+                with contextlib.suppress(OSError):
+                    self._path.unlink()  # under its final name already, if `finish` got so far
+            if self._stored is not None:
+                self._store.delete(self._stored.name)
+                self._stored = None
+            self._pieces = []
 
 
 @dataclass(frozen=True, slots=True)
