@@ -88,7 +88,7 @@ def show_message(
         parsed = _parse(b"".join(store.source(key).pieces()))
     html, text = _text(parsed, "html"), _text(parsed, "plain")
     attachments = [_attachment(part) for part in _parts(parsed) if _is_attachment(part)]
-    headers = [(name, str(value)) for name, value in parsed.items()]
+    headers = [(name, " ".join(str(value).split())) for name, value in parsed.items()]
     if call.json:
         facts = {"headers": headers, "text": text, "html": html, "attachments": attachments}
         show.document({**describe(captured), **facts})

@@ -136,7 +136,10 @@ def _message(
     except ValueError as error:
         raise Refused(f"a field is wrong: {error}; correct it", WRONG) from None
     domain = author.rpartition("@")[2].strip("> ") or "localhost"
-    for name, made in (("Date", formatdate()), ("Message-ID", make_msgid(domain=domain))):
+    for name, made in (
+        ("Date", formatdate(localtime=True)),
+        ("Message-ID", make_msgid(domain=domain)),
+    ):
         if name not in message:
             message[name] = made
     return message
