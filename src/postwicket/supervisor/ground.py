@@ -80,9 +80,10 @@ def prepare_folder(data: Path, identity: Identity | None) -> None:
 def set_limits() -> None:
     """Allow as many connections as the system does, and no memory images of secrets."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for limit, value in ((resource.RLIMIT_NOFILE, hard), (resource.RLIMIT_CORE, 0)):
+        # A sandbox may forbid it; then its own limits stand.
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(limit, (value, value))
     os.umask(0o077)
 
 

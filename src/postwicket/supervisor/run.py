@@ -11,6 +11,7 @@ their sessions end.  A configuration that does not work is refused and changes n
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import selectors
 import signal
@@ -146,6 +147,7 @@ class Supervisor:
         before = signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
         try:
             self._selector.register(self._signals, selectors.EVENT_READ)
+            gc.freeze()  # what is loaded now stays shared with the workers
             self._crew.staff(self._now)
             while self._crew.workers or self._stop_at is None:
                 self._turn()
