@@ -86,8 +86,9 @@ class Spool:
 
     `append` belongs to the event loop and never blocks; when it says True, call `flush` in a
     thread.  `flush` and `finish` block and may run while `append` is called; `discard` may be
-    called at any time, and what runs after it does nothing.  The caller bounds memory by not reading on while a flush is due twice.  All
-    may raise `StorageUnavailable` save `append`; after that, `discard`.
+    called at any time, and what runs after it does nothing.  The caller bounds memory by not
+    reading on while a flush is due twice.  All may raise `StorageUnavailable` save `append`;
+    after that, `discard`.
     """
 
     def __init__(self, store: BodyStore) -> None:
