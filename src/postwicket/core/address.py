@@ -27,6 +27,8 @@ _QUOTED_STRING: Final = re.compile(
 )
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST_NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+# IDNA maps these to dots, and who does not know that sees one label.
+_DOT_LOOKALIKES: Final = frozenset("\u3002\uff0e\uff61")
 _SAFE_UNQUOTED: Final = re.compile(rf'"({_ATEXT}+(?:\.{_ATEXT}+)*)"')
 
 
@@ -107,7 +109,7 @@ def parse_domain(text: str) -> str:
         raise ValueError(f"the domain is longer than {LONGEST_DOMAIN} octets")
     if _HOST_NAME.fullmatch(name):
         return name
-    if name.isascii():
+    if name.isascii() or not _DOT_LOOKALIKES.isdisjoint(name):
         raise ValueError(f"{text[:80]!r} is not a domain name")
     try:
         # The U-label is kept for people; encoding proves that it has an A-label for DNS.

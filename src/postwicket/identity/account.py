@@ -23,8 +23,8 @@ class Grant:
         >>> Grant.parse("*@Example.ORG")
         Grant(pattern='@example.org')
         """
-        local, _, domain = text.strip().rpartition("@")
-        if local in {"", "*"}:
+        local, at, domain = text.strip().rpartition("@")
+        if at and local in {"", "*"}:
             return cls("@" + Address.parse(f"postmaster@{domain}").wire_domain)
         return cls(Address.parse(text.strip()).canonical)
 
