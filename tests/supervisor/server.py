@@ -48,11 +48,18 @@ class Server:
             text += f'[[listener]]\naddress = "{address}"\ntls = "none"\n'
         self.config.write_text(text + more)
 
-    def start(self) -> None:
+    def start(self, *launcher: str, pass_fds: tuple[int, ...] = ()) -> None:
         """Start the server; its log is appended to."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.supervisor.small", str(self.config)],
+                [
+                    *launcher,
+                    sys.executable,
+                    "-m",
+                    "tests.supervisor.small",
+                    str(self.config),
+                ],
+                pass_fds=pass_fds,
                 cwd=ROOT,
                 env={**os.environ, "PYTHONPATH": "src", **self._environ},
                 stderr=log,

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -275,3 +276,31 @@ def test_systemd_hears_how_it_goes(tmp_path: Path) -> None:
             assert server.process.wait(PATIENCE) == 0
         finally:
             server.end()
+
+
+# What systemd does: the socket as descriptor 3, the process named, then the program.
+ACTIVATE = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def test_systemds_socket_is_shared_and_outlives_the_server(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as given:
+        server = Server(tmp_path)
+        server.configure(listeners=[f"127.0.0.1:{given.getsockname()[1]}"])
+        for turn in (1, 2):
+            number = given.fileno()
+            server.start(sys.executable, "-c", ACTIVATE, str(number), pass_fds=(number,))
+            try:
+                server.wait_for("server ready", turn)
+                assert server.ports()[0]["port"] == given.getsockname()[1]
+                client, words = server.connect()
+                assert words[0] == "mail"
+                client.close()
+                server.signal(signal.SIGTERM)
+                assert server.process.wait(PATIENCE) == 0
+            finally:
+                server.end()

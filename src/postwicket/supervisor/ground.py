@@ -51,7 +51,7 @@ def find_identity(user: str | None, group: str | None) -> Identity | None:
 
 
 def drop_privileges(identity: Identity | None) -> None:
-    """Become the identity for good, with no more groups than it has."""
+    """Become the identity for good, with no more groups than it has; raise `CannotServe`."""
     if identity is None or os.geteuid() != 0:
         return
     if identity.uid == 0:
@@ -60,6 +60,12 @@ def drop_privileges(identity: Identity | None) -> None:
     os.initgroups(pwd.getpwuid(identity.uid).pw_name, identity.gid)
     os.setgid(identity.gid)
     os.setuid(identity.uid)
+    for program in (os.__file__, __file__):  # a Python or a checkout in somebody's home
+        if not os.access(program, os.R_OK):
+            raise CannotServe(
+                f"the server's user may not read {program};"
+                " install Python and Postwicket where everybody can read them"
+            )
 
 
 def prepare_folder(data: Path, identity: Identity | None) -> None:
