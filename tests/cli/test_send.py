@@ -127,6 +127,7 @@ def test_nobody_there_is_75(office: Office, server: Scripted) -> None:
     [
         ((), "--to is missing"),
         (("--to", "a@b c@d"), "is not an address"),
+        (("--to", "bob@example.com", "--from", "Lee, Ann <a@b.example>"), "is not one address"),
         (("--to", "bob@example.com", "--attach", "missing.png"), "cannot read missing.png"),
         (("--to", "bob@example.com", "--text", "@missing"), "cannot read missing"),
         (("--to", "bob@example.com", "--header", "nonsense"), "write 'Name: value'"),
@@ -142,3 +143,17 @@ def test_wrong_calls(office: Office, server: Scripted, words: tuple[str, ...], t
     assert (said.status, said.out) == (2, "")
     assert told in said.err
     assert server.messages == []
+
+
+def test_names_beyond_ascii_are_encoded(office: Office, server: Scripted) -> None:
+    with scripted(server):
+        office.json("send", "--to", "Jürgen <bob@example.com>")
+    assert server.messages[0].isascii()
+    assert not any("SMTPUTF8" in command for command in server.commands)
+
+
+def test_addresses_beyond_ascii(office: Office, server: Scripted) -> None:
+    with scripted(server):
+        office.json("send", "--to", "Jürgen <jürgen@example.com>", "--subject", "Grüße")
+    assert "RCPT TO:<jürgen@example.com>" in server.commands
+    assert "To: Jürgen <jürgen@example.com>\r\n".encode() in server.messages[0]

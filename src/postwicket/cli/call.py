@@ -109,7 +109,11 @@ def tell_journal(store: Store, what: str, subject: str, detail: str = "") -> Non
 
 
 def canonical(address: str) -> str:
-    """Return an account's address in canonical form; raise `Refused` with WRONG."""
+    """Return an account's address in canonical form; raise `Refused` with WRONG.
+
+    >>> canonical(" Ann@Example.ORG ")
+    'ann@example.org'
+    """
     from postwicket.core.address import Address
 
     try:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from postwicket.core.cause import Cause
-from postwicket.core.clock import rfc3339
 from postwicket.core.state import State
 
+from . import life as story
 from . import show
 from .call import NO, WRONG, Call, ConfigOption, JsonOption, Refused, group, now, tell_journal
+from .rows import describe, show_rows
 
 if TYPE_CHECKING:
-    from postwicket.storage.interfaces import Desk, QueueRow, Selection
+    from postwicket.storage.interfaces import Desk, Selection
 
 app = group("The queue: what waits and why; retry, hold, release, cancel.")
 
@@ -108,27 +109,6 @@ def _checked(id: str) -> str:
     return id.upper()
 
 
-def describe(row: QueueRow) -> dict[str, object]:
-    """Return a delivery as JSON shows it."""
-    return {
-        "id": row.id,
-        "message": row.message,
-        "sender": row.sender,
-        "recipient": row.recipient,
-        "state": row.state.value,
-        "attempts": row.attempts,
-        "next_attempt": rfc3339(row.next_attempt),
-        "route": row.route,
-        "cause": row.cause,
-        "reply": row.reply,
-    }
-
-
-def state_of(row: QueueRow) -> str:
-    """Return the state as people see it: a delivery under way is `sending`."""
-    return "sending" if row.sending and not row.state.final else row.state.value
-
-
 @app.command("list")
 def list_queue(
     context: typer.Context,
@@ -162,26 +142,6 @@ def list_queue(
     _summary(counts, more=len(rows) > limit, limit=limit)
 
 
-def show_rows(rows: Sequence[QueueRow]) -> None:
-    """Print deliveries as a table."""
-    at = now()
-    cells = [
-        (
-            row.id,
-            state_of(row),
-            row.sender or "<>",
-            row.recipient,
-            str(row.attempts),
-            show.when(row.next_attempt, at),
-            row.route,
-            f"{row.cause}: {row.reply}" if row.cause and row.reply else row.cause or row.reply,
-        )
-        for row in rows
-    ]
-    columns = ("id", "state", "sender", "recipient", "attempts", "next", "route", "reason")
-    show.table(columns, cells)
-
-
 def _summary(counts: Mapping[State, int], *, more: bool, limit: int) -> None:
     told = ", ".join(f"{count} {state.value}" for state, count in counts.items() if count)
     if more:
@@ -201,9 +161,6 @@ def show_delivery(
     """Show one message or delivery: its state, attempts and next attempt."""
     from postwicket.core.queue_id import read, spell
 
-    from .life import describe as describe_life
-    from .life import show_life
-
     call = Call.of(context, config, as_json)
     checked = _checked(id)
     message = read(checked.partition("-")[0])
@@ -212,10 +169,10 @@ def show_delivery(
     if life is None or ("-" in checked and checked not in {row.id for row in life.deliveries}):
         raise Refused(f"there is no {checked} in the queue; see postwicket queue list --all")
     if call.json:
-        show.document(describe_life(life))
+        show.document(story.describe(life))
     else:
         show.say(f"message {spell(life.message.id)}")
-        show_life(life, transcript=transcript)
+        story.show_life(life, transcript=transcript)
 
 
 Verb = Callable[["Desk", "Selection"], int]

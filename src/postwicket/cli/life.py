@@ -10,7 +10,7 @@ import typer
 from postwicket.core.clock import rfc3339
 from postwicket.core.queue_id import spell
 
-from . import show
+from . import rows, show
 from .call import Call, ConfigOption, JsonOption, Refused, now
 
 if TYPE_CHECKING:
@@ -58,13 +58,9 @@ def trace(
 
 def describe(life: Life) -> dict[str, object]:
     """Return everything that is known of a message, as JSON shows it."""
-    from .deliveries import describe as describe_delivery
-
     return {
         "message": _message(life.message),
-        "deliveries": [
-            {**describe_delivery(row), "sending": row.sending} for row in life.deliveries
-        ],
+        "deliveries": [{**rows.describe(row), "sending": row.sending} for row in life.deliveries],
         "happenings": [_happening(one) for one in life.happenings],
         "attempts": [
             {"delivery": f"{spell(life.message.id)}-{number}", **_attempt(attempt)}
@@ -104,8 +100,6 @@ def _attempt(attempt: Attempt) -> dict[str, object]:
 
 def show_life(life: Life, *, transcript: bool) -> None:
     """Print a message's timeline and where its deliveries stand."""
-    from .deliveries import show_rows
-
     message = life.message
     show.say(
         f"  from      {message.envelope.return_path or '<>'} ({message.account or 'the server'})"
@@ -125,7 +119,7 @@ def show_life(life: Life, *, transcript: bool) -> None:
             )
             for line in attempt.transcript.splitlines():
                 show.say(f"    {line}")
-    show_rows(life.deliveries)
+    rows.show_rows(life.deliveries)
 
 
 def _sentence(one: Happening) -> str:

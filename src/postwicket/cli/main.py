@@ -53,11 +53,11 @@ def main(words: Sequence[str] | None = None) -> int:
             prog_name="postwicket",
             standalone_mode=False,
         )
+        sys.stdout.flush()
     except _USAGE_ERROR as error:
         return _wrong_usage(error)
     except (KeyboardInterrupt, typer.Abort):
         return 130
-        sys.stdout.flush()
     except (BrokenPipeError, SystemExit):
         # The reader of our output has seen enough (`| head`): click makes it an exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from email.message import EmailMessage
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -21,79 +21,108 @@ if TYPE_CHECKING:
 
 _QUEUE_ID: Final = re.compile(r"\b[0-9A-HJKMNP-TV-Z]{13}\b")
 
-AddressesOption = Annotated[
+Addresses = Annotated[
     list[str] | None, typer.Option(metavar="ADDRESS", help="May be repeated.", show_default=False)
 ]
-TextOption = Annotated[
+Author = Annotated[str | None, typer.Option("--from", metavar="ADDRESS", show_default=False)]
+Text = Annotated[
     str | None,
     typer.Option(help="The text; @FILE reads a file, - standard input.", show_default=False),
 ]
+Files = Annotated[
+    list[Path] | None, typer.Option(metavar="FILE", help="May be repeated.", show_default=False)
+]
+Fields = Annotated[
+    list[str] | None,
+    typer.Option(metavar="'NAME: VALUE'", help="May be repeated.", show_default=False),
+]
+Host = Annotated[str | None, typer.Option(help="Another server.", show_default=False)]
+Port = Annotated[int | None, typer.Option(min=1, max=65_535, show_default=False)]
+TlsMode = Annotated[
+    str | None, typer.Option(help="starttls, implicit or none.", show_default=False)
+]
+Authority = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Authority to trust.", show_default=False)
+]
+User = Annotated[str | None, typer.Option(metavar="ADDRESS", show_default=False)]
+Password = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from a line of stdin.")
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """What the options say of the message."""
+
+    author: str
+    to: list[str]
+    cc: list[str]
+    bcc: list[str]
+    text: str | None
+    html: str | None
+    files: list[Path]
 
 
 def send(
     context: typer.Context,
     *,
-    sender: Annotated[
-        str | None, typer.Option("--from", metavar="ADDRESS", show_default=False)
-    ] = None,
-    to: AddressesOption = None,
-    cc: AddressesOption = None,
-    bcc: AddressesOption = None,
+    sender: Author = None,
+    to: Addresses = None,
+    cc: Addresses = None,
+    bcc: Addresses = None,
     subject: str = "",
-    text: TextOption = None,
-    html: TextOption = None,
-    attach: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", help="May be repeated.", show_default=False),
-    ] = None,
-    header: Annotated[
-        list[str] | None,
-        typer.Option(metavar="'NAME: VALUE'", help="May be repeated.", show_default=False),
-    ] = None,
-    host: Annotated[str | None, typer.Option(help="Another server.", show_default=False)] = None,
-    port: Annotated[int | None, typer.Option(min=1, max=65_535, show_default=False)] = None,
-    tls: Annotated[
-        str | None, typer.Option(help="starttls, implicit or none.", show_default=False)
-    ] = None,
-    ca: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Authority to trust.", show_default=False)
-    ] = None,
-    user: Annotated[str | None, typer.Option(metavar="ADDRESS", show_default=False)] = None,
-    password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read the password from a line of stdin.")
-    ] = False,
+    text: Text = None,
+    html: Text = None,
+    attach: Files = None,
+    header: Fields = None,
+    host: Host = None,
+    port: Port = None,
+    tls: TlsMode = None,
+    ca: Authority = None,
+    user: User = None,
+    password_stdin: Password = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Send a message through this server, as its section `sendmail` says, and print its id."""
-    from postwicket.sendmail import mail, status
-    from postwicket.sendmail.submit import Envelope, Session, Unreachable
+    from postwicket.sendmail import status
 
     call = Call.of(context, config, as_json)
     try:
         server = _server(call, host, port, tls, ca, user)
-        if password_stdin:
-            server = replace(server, password=secret_line())
-        author = sender or server.username
-        recipients = [*(to or []), *(cc or []), *(bcc or [])]
-        if not author or not recipients:
-            missing = "--from" if not author else "--to"
-            raise Refused(f"{missing} is missing; give an address", WRONG)
-        message = _message(author, to or [], cc or [], subject, header or [])
-        _fill(message, text, html, attach or [])
-        addresses = mail.split_addresses([author, *recipients])
-        envelope = Envelope(
-            sender=mail.qualify(addresses[0], server.hello),
-            recipients=tuple(mail.qualify(one, server.hello) for one in addresses[1:]),
+        server = replace(server, password=secret_line()) if password_stdin else server
+        letter = Letter(
+            author=sender or server.username,
+            to=to or [],
+            cc=cc or [],
+            bcc=bcc or [],
+            text=text,
+            html=html,
+            files=attach or [],
         )
-        with Session(server) as session:
-            result = session.send(envelope, message.as_bytes())
+        _tell(call, _hand_in(letter, _message(letter, subject, header or []), server))
     except status.Failed as error:
         wrong = error.status in {status.CONFIG, status.USAGE, status.DATAERR}
         raise Refused(str(error), WRONG if wrong else NO) from None
+
+
+def _hand_in(letter: Letter, message: EmailMessage, server: Server) -> Result:
+    from postwicket.sendmail import mail
+    from postwicket.sendmail.submit import Envelope, Session, Unreachable
+
+    authors = mail.split_addresses([letter.author])
+    if len(authors) != 1:
+        raise Refused(f"--from {letter.author!r} is not one address; correct it", WRONG)
+    recipients = mail.split_addresses([*letter.to, *letter.cc, *letter.bcc])
+    envelope = Envelope(
+        sender=mail.qualify(authors[0], server.hello),
+        recipients=tuple(mail.unique([mail.qualify(one, server.hello) for one in recipients])),
+    )
+    try:
+        with Session(server) as session:
+            return session.send(envelope, message.as_bytes())
     except Unreachable as error:
         raise Refused(f"{error}; is the server running? see postwicket serve", LATER) from None
-    _tell(call, result)
 
 
 def _server(
@@ -113,35 +142,43 @@ def _server(
     return load(file, environ).server
 
 
-def _message(
-    author: str, to: list[str], cc: list[str], subject: str, headers: list[str]
-) -> EmailMessage:
-    from email.policy import SMTP
+def _message(letter: Letter, subject: str, fields: list[str]) -> EmailMessage:
+    from email.policy import SMTP, SMTPUTF8
     from email.utils import formatdate, make_msgid
 
-    message = EmailMessage(policy=SMTP)
+    from postwicket.sendmail import mail
+
+    if not letter.author or not [*letter.to, *letter.cc, *letter.bcc]:
+        missing = "--to" if letter.author else "--from"
+        raise Refused(f"{missing} is missing; give an address", WRONG)
+    # An address beyond ASCII cannot be encoded, only sent as it is (RFC 6532).
+    addresses = mail.split_addresses([letter.author, *letter.to, *letter.cc])
+    plain = all(address.isascii() for address in addresses)
+    message = EmailMessage(policy=SMTP if plain else SMTPUTF8)
     try:
-        message["From"] = author
-        for name, values in (("To", to), ("Cc", cc)):
+        message["From"] = letter.author
+        for name, values in (("To", letter.to), ("Cc", letter.cc)):
             if values:
                 message[name] = ", ".join(values)
-        if not to and not cc:
+        if not letter.to and not letter.cc:
             message["To"] = "undisclosed-recipients:;"
         message["Subject"] = subject
-        for line in headers:
+        for line in fields:
             name, colon, value = line.partition(":")
             if not colon or not re.fullmatch(r"[!-9;-~]+", name):
                 raise Refused(f"--header {line!r} is no field; write 'Name: value'", WRONG)
             message[name] = value.strip()
     except ValueError as error:
         raise Refused(f"a field is wrong: {error}; correct it", WRONG) from None
-    domain = author.rpartition("@")[2].strip("> ") or "localhost"
-    for name, made in (
-        ("Date", formatdate(localtime=True)),
-        ("Message-ID", make_msgid(domain=domain)),
-    ):
+    domain = letter.author.rpartition("@")[2].strip("> ")
+    made = {
+        "Date": formatdate(localtime=True),
+        "Message-ID": make_msgid(domain=domain if domain.isascii() and domain else "localhost"),
+    }
+    for name, value in made.items():
         if name not in message:
-            message[name] = made
+            message[name] = value
+    _fill(message, letter.text, letter.html, letter.files)
     return message
 
 

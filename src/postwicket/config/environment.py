@@ -143,7 +143,12 @@ def item_of(annotation: Any) -> Any | None:
 
 
 def no_such_setting(shown: str, key: str, model: type[BaseModel]) -> str:
-    """Say that a key is unknown, with a guess at what was meant."""
+    """Say that a key is unknown, with a guess at what was meant.
+
+    >>> from .settings import Settings
+    >>> no_such_setting("hostnam", "hostnam", Settings)
+    "there is no setting 'hostnam'; did you mean 'hostname'?"
+    """
     names = list(model.model_fields)
     guess = get_close_matches(key, names, n=1, cutoff=0.5)
     hint = f"did you mean {guess[0]!r}?" if guess else f"known here: {', '.join(sorted(names))}"

@@ -53,7 +53,12 @@ def _below(
 
 
 def plain(value: object) -> object:
-    """Return a setting's value as JSON has it; a secret becomes stars."""
+    """Return a setting's value as JSON has it; a secret becomes stars.
+
+    >>> from postwicket.core.secret import Secret
+    >>> plain(Secret("geheim")), plain((60.0, 300.0)), plain(None)
+    ('********', [60, 300], None)
+    """
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
     if value is None or isinstance(value, bool | int | str):

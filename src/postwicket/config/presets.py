@@ -1,5 +1,8 @@
 """Providers whose submission server is known by name: host, port and kind of TLS.
 
+>>> PRESETS["gmail"]["host"]
+'smtp.gmail.com'
+
 Only those that take a plain user name and password belong here; the rest needs more than data.
 """
 

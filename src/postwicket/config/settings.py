@@ -151,7 +151,11 @@ class LogSettings(Section):
 
 
 class Settings(Section):
-    """The whole configuration."""
+    """The whole configuration.
+
+    >>> Settings(hostname="Mail.Example.org").listener[1].name
+    'submission 0.0.0.0:465'
+    """
 
     hostname: HostName = Field(
         description="This server's full name: EHLO, Received, Message-ID, own certificate."

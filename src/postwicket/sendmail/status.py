@@ -16,7 +16,11 @@ CONFIG: Final = 78
 
 
 class Failed(Exception):
-    """The call cannot be served: `status` is for the caller, the text for the person."""
+    """The call cannot be served: `status` is for the caller, the text for the person.
+
+    >>> Failed(USAGE, "nobody to send to").status
+    64
+    """
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
