@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from postwicket.sendmail.settings import Server
     from postwicket.sendmail.submit import Result
 
+_OUR_FAULT: Final = frozenset({64, 65, 78})  # sysexits.h: usage, data, configuration
 _QUEUE_ID: Final = re.compile(r"\b[0-9A-HJKMNP-TV-Z]{13}\b")
 
 Addresses = Annotated[
@@ -102,8 +103,7 @@ def send(
         )
         _tell(call, _hand_in(letter, _message(letter, subject, header or []), server))
     except status.Failed as error:
-        wrong = error.status in {status.CONFIG, status.USAGE, status.DATAERR}
-        raise Refused(str(error), WRONG if wrong else NO) from None
+        raise Refused(str(error), WRONG if error.status in _OUR_FAULT else NO) from None
 
 
 def _hand_in(letter: Letter, message: EmailMessage, server: Server) -> Result:
