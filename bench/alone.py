@@ -47,6 +47,9 @@ def idle(*, runs: int, scale: float, step: Step) -> Outcome:
             time.sleep(2.0)
             outcome.figures["CPU % while idle"] = (cpu_seconds(server.pid) - used) / 2 * 100
             with_them = _rates(server, runs, scale, step, "with them")
+        time.sleep(2.0)
+        left = memory(server.pid).pss - before.pss
+        outcome.figures["PSS KiB each, after they left"] = left / count / 1024
         without += _rates(server, runs, scale, step, "after")
     _keep(outcome, "without", without)
     _keep(outcome, "with", with_them)
