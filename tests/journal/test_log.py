@@ -65,7 +65,7 @@ def test_a_batch_is_one_write_and_nothing_is_no_write() -> None:
 def test_what_went_wrong_is_a_warning_and_can_be_all_there_is() -> None:
     log, written = collect(level="warning")
     refused = Refused(at=NOW, stage="MAIL", rule="r", cause="sender", reply="553", why="w")
-    finding = Finding(at=NOW, rule="r", cause="c", peer="p", listener="l", fix="f")
+    finding = Finding(at=NOW, rule="r", cause="c", peer="p", listener="l", why="w", fix="f")
     failed = Settled(at=NOW, delivery=1, recipient="b@c.example", state="failed", seconds=0.25)
     fine = Settled(at=NOW, delivery=1, recipient="b@c.example", state="delivered")
     log.entries([ACCEPTED, refused, finding, failed, fine])
