@@ -30,7 +30,7 @@ def test_options_may_stand_before_and_after_the_command(office: Office) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("account", "lst"), "no such command 'lst'"),
+        (("account", "lst"), "no such command 'lst'; did you mean 'list'?"),
         (("account", "list", "--jsn"), "no such option: --jsn"),
         (("account", "add"), "missing argument 'ADDRESS'; see postwicket account add --help"),
         (("app-password", "add", "a@b.example"), "missing option '--label'"),

@@ -73,8 +73,8 @@ def _wrong_usage(error: Exception) -> int:
     text = getattr(error, "format_message", lambda: str(error))().strip()
     if not text:
         return WRONG  # the help was shown already
-    text = f"{text[0].lower()}{text[1:].rstrip('.')}"
-    _complain(f"{text}; see {command} --help")
+    text = f"{text[0].lower()}{text[1:].rstrip('.')}".replace(". Did you", "; did you")
+    _complain(text if text.endswith("?") else f"{text}; see {command} --help")
     return WRONG
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Sequence
@@ -245,6 +246,8 @@ def _panel(facts: Facts) -> None:
 def _snippet(facts: Facts) -> None:
     """Print a program to paste; plain, so that copying takes nothing else along."""
     option = f"--config {facts.config}"
+    # In a checkout the command is not on the path; what is printed must work as it stands.
+    program = "postwicket" if shutil.which("postwicket") else sys.argv[0]
     show.say(f"""
 # mail.py: your first message
 import smtplib, ssl
@@ -259,8 +262,8 @@ with smtplib.SMTP("{HOST}", {facts.smtp_port}) as smtp:
     smtp.login("{USER}", "{facts.password}")
     smtp.send_message(message)
 
-Then look:            postwicket inbox list {option}
-Without a program:    postwicket send --to ann@example.com --subject Hello {option}
-From other addresses: postwicket account grant {USER} '*@your-domain.example' {option}
+Then look:            {program} inbox list {option}
+Without a program:    {program} send --to ann@example.com --subject Hello {option}
+From other addresses: {program} account grant {USER} '*@your-domain.example' {option}
 Control-C stops it; the folder {facts.config.parent} keeps everything.
 """)
