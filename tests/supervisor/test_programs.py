@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from postwicket.journal.log import Log
-from postwicket.storage.opening import FILE
+from postwicket.storage.database import FILE
 from postwicket.supervisor.errors import CannotServe
 from postwicket.supervisor.programs import InstalledPrograms
 
