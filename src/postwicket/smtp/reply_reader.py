@@ -8,6 +8,7 @@ A line that ends in LF alone is taken: nothing but our own reading depends on it
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from postwicket.core.reply import Reply, parse_reply
@@ -16,6 +17,7 @@ from postwicket.core.reply import Reply, parse_reply
 LONGEST_LINE: Final = 2048
 MOST_LINES: Final = 128  # in one reply; the longest EHLO answers have some thirty
 
+_OFTEN: Final = 64  # octets: what is longer hardly comes twice
 _LINE: Final = re.compile(rb"[2-5][0-9]{2}(?:[ -][^\n]*)?")
 
 
@@ -66,6 +68,8 @@ class ReplyReader:
         if not _LINE.fullmatch(line):
             raise PeerMisbehaved(f"not a reply line: {printable(line)}")
         lines = self._lines
+        if not lines and len(line) <= _OFTEN and line[3:4] != b"-":
+            return _single(line)
         text = line.decode("utf-8", "replace")
         if lines and lines[0][:3] != text[:3]:
             raise PeerMisbehaved(f"a reply changed its code from {lines[0][:3]} to {text[:3]}")
@@ -76,6 +80,12 @@ class ReplyReader:
             return None
         self._lines = []
         return parse_reply(lines)
+
+
+# Nearly every reply of a busy session is one of three; the cache is small and so are its keys.
+@lru_cache(maxsize=256)
+def _single(line: bytes) -> Reply:
+    return parse_reply([line.decode("utf-8", "replace")])
 
 
 def printable(data: bytes) -> str:
