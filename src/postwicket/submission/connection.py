@@ -112,6 +112,8 @@ class Connection(asyncio.Protocol):
         self._stop_timer()
         if self._session is not None:
             self._session.lost()
+        # Each of them knows the other: without this they would wait for the garbage collector.
+        self._session = self._tls = None
         self._counter.leave(self, self._admitted)
 
     def pause_writing(self) -> None:
