@@ -80,6 +80,8 @@ class Reply:
 
 def _fold(line: str) -> list[str]:
     """Cut a line that would exceed the limit, at spaces where there are some."""
+    if len(line) <= _ROOM:
+        return [line]
     return re.findall(rf".{{1,{_ROOM}}}(?:\s|$)|.{{1,{_ROOM}}}", line) or [""]
 
 

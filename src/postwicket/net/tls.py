@@ -53,7 +53,8 @@ class TlsLayer:
             return b""
         pieces = []
         try:
-            while True:
+            # A read that finds nothing costs as much as one that does, so ask first.
+            while self._incoming.pending or self._object.pending():
                 piece = self._object.read(LARGEST_READ)
                 if not piece:
                     self.ended = True

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Final
 
 from postwicket.core.envelope import Body
@@ -177,8 +178,7 @@ class ServerProtocol:
             self.hello = question
             self._forget_transaction()
             if question.extended:
-                lines = keywords(self.terms, secure=self.secure)
-                reply = Reply(250, None, f"{reply.text}\n{lines}")
+                reply = _extended(reply.text, self.terms, secure=self.secure)
         elif isinstance(question, Authenticate):
             self.signed_in = True
         self._say(reply)
@@ -373,6 +373,12 @@ class ServerProtocol:
             return replies.UNKNOWN_MECHANISM
         self._exchange = Exchange(words[0].upper())
         return self._exchanged(self._exchange.begin(words[1] if len(words) == 2 else None))
+
+
+@lru_cache(maxsize=256)
+def _extended(greeting: str, terms: Terms, *, secure: bool) -> Reply:
+    """Return the whole reply to EHLO; clients come again, and ask twice when they use STARTTLS."""
+    return Reply(250, None, f"{greeting}\n{keywords(terms, secure=secure)}")
 
 
 _WEB_VERBS: Final = frozenset({"GET", "POST", "HEAD", "PUT", "OPTIONS", "CONNECT", "DELETE"})

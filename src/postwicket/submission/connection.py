@@ -324,6 +324,8 @@ class Connection(asyncio.Protocol):
         if self._tls is not None:
             if data:
                 self._tls.send(data)
+            if session.finished:
+                self._tls.close()
             data = self._tls.data_to_send()
         if data:
             self._transport.write(data)
@@ -333,9 +335,6 @@ class Connection(asyncio.Protocol):
             self._begin_handshake()
 
     def _part(self, *, politely: bool) -> None:
-        if self._tls is not None:
-            self._tls.close()
-            self._transport.write(self._tls.data_to_send())
         if politely:
             self._phase = Phase.CLOSED
             self._transport.close()

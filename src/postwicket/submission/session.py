@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final
 
 from postwicket.core.entry import Refused, SignedIn
@@ -91,8 +92,7 @@ class Session:
         bound = self._listening.settings.account
         if refusal is None and bound is not None and not self._act_as(bound):
             refusal = STOPPED.reply
-        hostname = self._listening.terms.hostname
-        self._machine.greet(refusal or Reply(220, None, f"{hostname} ESMTP Postwicket"))
+        self._machine.greet(refusal or _greeting(self._listening.terms.hostname))
 
     def receive(self, data: bytes) -> None:
         """Take plaintext from the client, as far as no answer is being waited for."""
@@ -380,6 +380,16 @@ class Session:
                 listener=self._listening.settings.name,
             )
         )
+
+
+@lru_cache(maxsize=16)
+def _greeting(hostname: str) -> Reply:
+    return Reply(220, None, f"{hostname} ESMTP Postwicket")
+
+
+@lru_cache(maxsize=256)
+def _at_your_service(hostname: str, peer: str) -> Reply:
+    return Reply(250, None, f"{hostname} at your service, [{peer}]")
 
 
 # One look-up instead of a chain of comparisons: this is asked five times a message.
