@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import cast
 
 from postwicket.net.tls import TlsFailed, TlsLayer
 
@@ -29,7 +30,7 @@ class Script:
     tls: ssl.SSLContext | None = None
     implicit: bool = False
     most: int = 1000  # connections at once; more are greeted with 421
-    read_slowly: bool = False
+    stop_reading: bool = False  # after DATA, until somebody resumes
 
 
 @dataclass
@@ -87,8 +88,7 @@ class PeerSession(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet, or start TLS."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
         self.peer.connections += 1
         self.peer.open.add(self)
         if len(self.peer.open) > self.script.most:
@@ -224,6 +224,8 @@ class PeerSession(asyncio.Protocol):
             self.recipients.append(line[line.index("<") + 1 : line.index(">")])
         elif verb == "DATA":
             self.reading_data = True
+            if self.script.stop_reading:
+                self.transport.pause_reading()
         elif verb == "BDAT":
             words = line.split()
             self.chunk, self.last = int(words[1]), len(words) > 2

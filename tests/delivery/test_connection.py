@@ -73,7 +73,7 @@ def test_tls_and_sign_in(authority: Authority, auth: str, *, implicit: bool) -> 
             assert await here.final(again) == ["delivered"]
             assert peer.connections == 1
 
-    run(test())
+    run(test(), fast=True)
 
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
@@ -94,7 +94,7 @@ def test_a_stranger_s_certificate_is_refused_unless_told(authority: Authority, t
                 assert await here.final(sent) == ["delivered"]
                 assert "not verified" in here.settled(sent)[0].tls
 
-    run(test())
+    run(test(), fast=True)
 
 
 def test_the_name_of_the_certificate_counts(authority: Authority) -> None:
@@ -105,7 +105,7 @@ def test_the_name_of_the_certificate_counts(authority: Authority) -> None:
             async with world(settings_for(1, upstream=upstream, host=hosts)) as here:
                 assert (await first_answer(here))[:2] == ("deferred", "encryption")
 
-    run(test())
+    run(test(), fast=True)
 
 
 def test_static_hosts_come_before_dns(authority: Authority) -> None:
@@ -116,7 +116,7 @@ def test_static_hosts_come_before_dns(authority: Authority) -> None:
             async with world(settings_for(1, upstream=upstream, host=hosts)) as here:
                 assert await here.final(here.post("bob@example.com")) == ["delivered"]
 
-    run(test())
+    run(test(), fast=True)
 
 
 def test_injected_answers_behind_starttls_end_it(authority: Authority) -> None:
@@ -129,7 +129,7 @@ def test_injected_answers_behind_starttls_end_it(authority: Authority) -> None:
                 assert (await first_answer(here))[:2] == ("deferred", "protocol")
                 assert not any("MAIL" in c for c in peer.commands)
 
-    run(test())
+    run(test(), fast=True)
 
 
 @pytest.mark.parametrize("reply", [b"454 4.7.0 not now\r\n", b"501 no\r\n", b"421 bye\r\n!", b"!"])
@@ -142,7 +142,7 @@ def test_no_tls_no_mail(authority: Authority, reply: bytes) -> None:
                 assert (await first_answer(here))[0] == "deferred"
                 assert not any(c.startswith("MAIL") for c in peer.commands)
 
-    run(test())
+    run(test(), fast=True)
 
 
 def test_a_silent_handshake_has_an_end(authority: Authority) -> None:
@@ -156,7 +156,7 @@ def test_a_silent_handshake_has_an_end(authority: Authority) -> None:
                 assert (state, cause) == ("deferred", "network")
                 assert reply.startswith("TLS handshake: no answer in time")
 
-    run(test())
+    run(test(), fast=True)
 
 
 def test_a_name_without_an_address(monkeypatch: pytest.MonkeyPatch) -> None:

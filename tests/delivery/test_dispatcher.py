@@ -291,6 +291,30 @@ def test_large_content_streams() -> None:
     run(test())
 
 
+def test_a_peer_that_does_not_read_costs_no_memory() -> None:
+    async def test() -> None:
+        script = Script(stop_reading=True)
+        async with Peer(script).listening() as peer, world(settings_for(peer.port)) as here:
+            spool = here.memory.bodies.spool()
+            spool.append(b"\r\n" + b"0123456789\r\n" * 2_000_000)
+            spool.flush()
+            stored = spool.finish(here.ids.next(time.time()))
+            sent = here.post("bob@example.com", stored=stored)  # type: ignore[arg-type]
+            await here.until(lambda: "DATA" in peer.commands)
+            await asyncio.sleep(0.3)
+            (connection,) = here.dispatcher._pools["peer"]._busy
+            assert connection._transport is not None
+            assert connection._transport.get_write_buffer_size() < 1_048_576
+            assert here.states(sent) == ["queued"]
+            next(iter(peer.open)).transport.abort()
+            (first, *_) = await here.tried(sent)
+            assert (first.state, first.cause) == ("deferred", "network")
+            script.stop_reading = False
+            await here.final(sent)
+
+    run(test())
+
+
 def test_content_that_may_not_leave_fails_with_a_notice() -> None:
     async def test() -> None:
         async with Peer(Script()).listening() as peer, world(settings_for(peer.port)) as here:
