@@ -7,7 +7,7 @@ save that a transaction ends with its message, accepted or not (`ENDS_ALWAYS`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import Final
 
 from postwicket.core.reply import Reply
@@ -28,8 +28,8 @@ from .events import (
 from .terms import Terms
 
 
-class State(Enum):
-    """Where in the conversation we are."""
+class State(IntEnum):
+    """Where in the conversation we are; integers, because they are looked up at every command."""
 
     START = auto()
     READY = auto()

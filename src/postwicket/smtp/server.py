@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from functools import lru_cache
-from typing import Final
+from typing import Final, cast
 
 from postwicket.core.envelope import Body
 from postwicket.core.reply import Reply
@@ -165,13 +165,14 @@ class ServerProtocol:
     # --- what a yes entails -----------------------------------------------------------------
 
     def _agreed(self, question: Question, reply: Reply) -> None:
-        if isinstance(question, Mail):
-            self._mail = question
-        elif isinstance(question, Data):
-            if question.chunking:
+        kind = type(question)
+        if kind is Mail:
+            self._mail = cast("Mail", question)
+        elif kind is Data:
+            if cast("Data", question).chunking:
                 return  # the chunk itself is answered, when it is in
             self._incoming = Incoming(self.terms.size, DotReader())
-        elif isinstance(question, (EndOfContent, Reset)):
+        elif kind in _ENDS_TRANSACTION:
             self._forget_transaction()
             self._errors = 0 if reply.positive else self._errors
         elif isinstance(question, Hello):
@@ -179,9 +180,9 @@ class ServerProtocol:
             self._forget_transaction()
             if question.extended:
                 reply = _extended(reply.text, self.terms, secure=self.secure)
-        elif isinstance(question, Authenticate):
+        elif kind is Authenticate:
             self.signed_in = True
-        self._say(reply)
+        self._outgoing.append(reply.wire)
 
     def _say(self, reply: Reply) -> None:
         self._outgoing.append(reply.wire)
@@ -381,6 +382,7 @@ def _extended(greeting: str, terms: Terms, *, secure: bool) -> Reply:
     return Reply(250, None, f"{greeting}\n{keywords(terms, secure=secure)}")
 
 
+_ENDS_TRANSACTION: Final = frozenset({EndOfContent, Reset})
 _WEB_VERBS: Final = frozenset({"GET", "POST", "HEAD", "PUT", "OPTIONS", "CONNECT", "DELETE"})
 
 _COMMANDS: Final[Mapping[str, Callable[[ServerProtocol, str], _Found]]] = {

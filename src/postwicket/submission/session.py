@@ -27,9 +27,9 @@ from postwicket.smtp.events import (
     ContentRefused,
     Data,
     EndOfContent,
+    Event,
     Hello,
     Mail,
-    Question,
     Quit,
     Rcpt,
     Reset,
@@ -129,7 +129,7 @@ class Session:
     @property
     def finished(self) -> bool:
         """True when nothing more will be read."""
-        return self._machine.finished
+        return self._machine.state is State.CLOSED
 
     @property
     def waiting(self) -> bool:
@@ -152,21 +152,18 @@ class Session:
         if self._account is not None and self._generation != self._counter.members.generation():
             self._look_again()
         while (event := self._machine.next_event()) is not None:
-            if isinstance(event, Content):
+            answer = _ANSWERS.get(type(event))
+            if answer is not None:
+                reply = answer(self, event)
+                if reply is not None:
+                    self._machine.send(reply)
+            elif isinstance(event, Content):
                 self._take(event.data)
             elif isinstance(event, ContentRefused):
                 self._drop()
                 self._record("DATA", event.reply)
-            else:
-                reply = self._answer(event)
-                if reply is not None:
-                    self._machine.send(reply)
             if self._task is not None or self.wants_tls:
                 break
-
-    def _answer(self, question: Question) -> Reply | None:
-        """Return the answer, or None when a task will give it."""
-        return _ANSWERS[type(question)](self, question)
 
     def _hello(self, hello: Hello) -> Reply:
         self._drop()
@@ -393,7 +390,7 @@ def _at_your_service(hostname: str, peer: str) -> Reply:
 
 
 # One look-up instead of a chain of comparisons: this is asked five times a message.
-_ANSWERS: Final[Mapping[type[Question], Callable[[Session, Any], Reply | None]]] = {
+_ANSWERS: Final[Mapping[type[Event], Callable[[Session, Any], Reply | None]]] = {
     kind: getattr(Session, f"_{name}")
     for kind, name in (
         (Mail, "mail"),
