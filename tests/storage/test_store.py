@@ -205,6 +205,19 @@ def test_captured_mail_is_shown_and_cleared(kept: Kept) -> None:
     assert [row.recipient for row in store.rows(Selection(), limit=9)] == ["eve@bücher.example"]
 
 
+def test_a_message_id_is_found_with_and_without_its_brackets(kept: Kept) -> None:
+    made = [new(slot=1, at=NOW + n, message_id=word) for n, word in enumerate(("<a@b>", "c@d"))]
+
+    async def test(queue: Queue) -> None:
+        for one in made:
+            await queue.accept(one)
+
+    kept.run(test)
+    for word, one in zip(("a@b", "c@d"), made, strict=True):
+        assert kept.store.find(word, limit=9) == [one.message.id]
+        assert kept.store.find(f"<{word}>", limit=9) == [one.message.id]
+
+
 def test_a_message_is_found_and_tells_its_life(kept: Kept) -> None:
     store = kept.store
     old, made = new(slot=1), new(BOB, EVE, at=NOW + 1, slot=1, message_id="<Ab@example.org>")

@@ -23,7 +23,7 @@ from .interfaces import (
 from .memory import Kept, Memory
 from .memory_directory import MemoryDirectory
 from .selecting import delivery_of
-from .words import words_of
+from .words import spellings_of, words_of
 
 
 class MemoryStore(MemoryDirectory):
@@ -166,8 +166,7 @@ class MemoryStore(MemoryDirectory):
         named = delivery_of(query)
         if named is not None and named[0] in messages:
             return [named[0]]
-        word = query.strip().lower()
-        for spelling in (word, f"<{word}>"):
+        for spelling in spellings_of(query):
             found = [key for key, each in messages.items() if spelling in words_of(each)]
             if found:
                 return sorted(found, reverse=True)[:limit]

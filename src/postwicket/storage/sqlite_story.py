@@ -25,7 +25,7 @@ from .removing import remove_messages
 from .rows import Row, as_json, messages_from, queue_row
 from .selecting import delivery_of
 from .sqlite_queue import content_from
-from .words import hash_of, words_of
+from .words import hash_of, spellings_of, words_of
 
 
 class SqliteInbox:
@@ -90,8 +90,7 @@ class SqliteStory:
         key = delivery_of(query)
         if key is not None and self._messages([key[0]]):
             return [key[0]]
-        word = query.strip().lower()
-        for spelling in (word, f"<{word}>"):  # a Message-ID is often copied without its brackets
+        for spelling in spellings_of(query):
             rows = self._database.read("find", {"hash": hash_of(spelling), "limit": limit})
             found = self._messages([row[0] for row in rows])
             # Two words may share a key; the message knows its own.

@@ -28,6 +28,19 @@ def words_of(message: Message) -> set[str]:
     return words
 
 
+def spellings_of(query: str) -> tuple[str, ...]:
+    """Return what a question may mean: a Message-ID is copied with or without its brackets.
+
+    >>> spellings_of(" <1@Example.org>")
+    ('<1@example.org>', '1@example.org')
+    >>> spellings_of("1@example.org")
+    ('1@example.org', '<1@example.org>')
+    """
+    word = query.strip().lower()
+    bracketed = word.startswith("<") and word.endswith(">")
+    return (word, word[1:-1] if bracketed else f"<{word}>")
+
+
 def keys_of(message: Message) -> set[int]:
     """Return the keys of the message's words."""
     envelope = message.envelope
