@@ -25,3 +25,13 @@ def need(program: str, package: str | None = None) -> str:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def need_root(why: str) -> None:
+    """Skip for an ordinary user, and fail under CI, which runs as root."""
+    if os.geteuid() == 0:
+        return
+    reason = f"{why}; run the tests as root"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)

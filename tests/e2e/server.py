@@ -45,7 +45,7 @@ tls = "implicit"
 Found = TypeVar("Found")
 
 
-def until(found: Callable[[], Found], *, patience: float = PATIENCE) -> Found:
+def until(found: Callable[[], Found | None], *, patience: float = PATIENCE) -> Found:
     """Return what is found as soon as it is true; fail when it does not become so."""
     end = time.monotonic() + patience
     while not (value := found()):
