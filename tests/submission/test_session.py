@@ -494,3 +494,39 @@ def test_a_client_that_never_reads_takes_no_memory(tmp_path: Path) -> None:
         assert len(shop.counter) == 1
 
     run(tmp_path, story)
+
+
+def test_a_script_that_says_everything_at_once_hears_every_answer(tmp_path: Path) -> None:
+    async def story(shop: Shop) -> None:
+        client = await Client.connect(shop.ports["none"])
+        client.writer.write(
+            f"EHLO c\r\nMAIL FROM:<{ANN}>\r\nRCPT TO:<bob@example.com>\r\nDATA\r\n".encode()
+            + LETTER
+            + b".\r\nQUIT\r\n"
+        )
+        client.writer.write_eof()
+        heard = (await client.rest()).decode().splitlines()
+        assert [line[:3] for line in heard if line[3] == " "] == [
+            "220", "250", "250", "250", "354", "250", "221",
+        ]  # fmt: skip
+
+    run(tmp_path, story)
+
+
+@pytest.mark.parametrize("octets", [100, 1_000_000])
+def test_a_client_that_goes_away_leaves_nothing_behind(tmp_path: Path, octets: int) -> None:
+    async def story(shop: Shop) -> None:
+        client = await bound(shop)
+        await client.script(f"MAIL FROM:<{ANN}>", "RCPT TO:<bob@example.com>", "DATA")
+        client.writer.write(LETTER + (b"x" * 78 + b"\r\n") * (octets // 80))
+        await client.writer.drain()
+        client.writer.transport.abort()
+        await asyncio.wait_for(shop.counter.emptied(), 5)
+        await asyncio.sleep(0.2)
+        assert shop.onward.offered == []
+        assert list((tmp_path / "bodies" / "new").iterdir()) == []
+
+    allowance = Allowance(
+        messages_per_day=9, recipients_per_day=9, recipients_per_message=9, message_size=9_000_000
+    )
+    run(tmp_path, story, allowance=allowance)

@@ -48,7 +48,8 @@ class Connection(asyncio.Protocol):
     """See the module's text; the listener makes one for each connection."""
 
     __slots__ = (
-        "_admitted", "_began", "_content_began", "_counter", "_deadline", "_lingered",
+        "_admitted", "_began", "_content_began", "_counter", "_deadline", "_half_closed",
+        "_lingered",
         "_listening", "_peer", "_phase", "_proxy", "_reading", "_session", "_timer", "_tls",
         "_transport", "_unread", "_writable",
     )  # fmt: skip
@@ -68,6 +69,7 @@ class Connection(asyncio.Protocol):
         self._content_began = 0.0
         self._began = self._deadline = 0.0
         self._writable = self._reading = True
+        self._half_closed = False
 
     # --- asyncio ----------------------------------------------------------------------------
 
@@ -103,8 +105,12 @@ class Connection(asyncio.Protocol):
                 pass
 
     def eof_received(self) -> bool:
-        """Let the transport close: half-open clients are not served."""
-        return False
+        """Let the transport close, unless an answer is being worked out for a client that listens.
+
+        A script may hand everything over at once and shut down its side.
+        """
+        self._half_closed = self._session is not None and self._session.waiting
+        return self._half_closed
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's)
         """Let go of everything; see asyncio.Protocol."""
@@ -314,6 +320,8 @@ class Connection(asyncio.Protocol):
             self._touch()
             self._write()
             self._regulate()
+            if self._half_closed and self._session and not self._session.waiting:
+                self._transport.close()
 
     def _write(self) -> None:
         """Write what the session says, and do what it came to."""

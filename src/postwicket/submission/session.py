@@ -54,7 +54,7 @@ class Session:
     """See the module's text.  `peer` is the client's address."""
 
     __slots__ = (
-        "_account", "_allowance", "_counter", "_draft", "_failed", "_generation", "_helo",
+        "_account", "_allowance", "_counter", "_draft", "_failed", "_generation", "_gone", "_helo",
         "_listening", "_machine", "_origin", "_peer", "_recorded", "_task", "_tls", "_wake",
         "content_size", "greeted", "said_goodbye", "wants_tls",
     )  # fmt: skip
@@ -76,6 +76,7 @@ class Session:
         self._tls = ""
         self._helo = ""
         self._failed = 0
+        self._gone = False
         self._recorded = 0
         self.content_size = 0
         self.wants_tls = False
@@ -122,9 +123,9 @@ class Session:
 
     def lost(self) -> None:
         """Let go of an unfinished message: the connection is gone."""
-        if self._task is None and self._draft is not None:
-            self._draft.discard()
-            self._draft = None
+        self._gone = True
+        if self._task is None:
+            self._drop()
 
     @property
     def finished(self) -> bool:
@@ -240,6 +241,9 @@ class Session:
             self._counter.report(bug)
             reply = said.BROKEN
         self._task = None
+        if self._gone:
+            self._drop()
+            return
         if reply is not None and not self._machine.finished:
             self._machine.send(reply)
             if self._failed >= MOST_FAILED_SIGN_INS:
@@ -303,7 +307,10 @@ class Session:
 
     def _act_as(self, address: str) -> bool:
         """Act as the account that this listener is bound to; False if there is none."""
-        member = self._counter.members.find(address)
+        try:
+            member = self._counter.members.find(address)
+        except StorageUnavailable:
+            return False
         if member is None or member.account.suspended:
             return False
         self._sign_in_as(SignedInAs(member.account, None, "listener"))
@@ -323,7 +330,10 @@ class Session:
     def _look_again(self) -> None:
         """Ask whether this session is still welcome: something changed in the directory."""
         assert self._account is not None  # noqa: S101 (the caller has looked)
-        account = self._counter.members.still(self._account)
+        try:
+            account = self._counter.members.still(self._account)
+        except StorageUnavailable:
+            return  # asked again at the next command
         if account is None:
             self._refused("session", STOPPED)
             self._drop()
