@@ -159,6 +159,7 @@ def test_signing_in(tmp_path: Path, name: str, password: str, reply: str) -> Non
         assert heard.startswith(start)
         assert heard.endswith(end.rpartition("*")[2])
         assert password not in repr(shop.memory.journal)
+        assert name != "ann" or "account='ann'" not in repr(shop.memory.journal)
 
     run(tmp_path, story)
 
@@ -348,6 +349,21 @@ def test_when_the_storage_fails_the_connection_lives(tmp_path: Path) -> None:
         assert (await send(client)).startswith("452 4.3.1 ")
         shop.queue.accept = accept  # type: ignore[method-assign] # room again
         assert (await send(client)).startswith("250 ")
+
+    run(tmp_path, story)
+
+
+def test_a_bug_of_ours_ends_the_session_politely(tmp_path: Path) -> None:
+    async def story(shop: Shop) -> None:
+        client = await bound(shop)
+
+        def fail(_: object) -> asyncio.Future[None]:
+            raise RuntimeError("a bug")
+
+        shop.queue.accept = fail  # type: ignore[assignment, method-assign] # what no test foresaw
+        assert (await send(client)).startswith("421 4.3.0 ")
+        assert [str(bug) for bug in shop.bugs] == ["a bug"]
+        shop.bugs.clear()
 
     run(tmp_path, story)
 

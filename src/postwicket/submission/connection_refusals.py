@@ -72,5 +72,5 @@ _HANDSHAKE_FIXES: Final = {
 }
 
 BROKEN: Final = Reply(
-    451, (3, 0), "Something went wrong here, and the operator is told: try again", "server.bug"
+    421, (3, 0), "Something went wrong here, and the operator is told: try again", "server.bug"
 )

@@ -16,7 +16,7 @@ from postwicket.core.entry import Refused, SignedIn
 from postwicket.core.queue_id import spell
 from postwicket.core.refusal import Refusal
 from postwicket.core.reply import Reply
-from postwicket.identity.refusals import STOPPED
+from postwicket.identity.refusals import NOT_AN_ADDRESS, STOPPED
 from postwicket.message.received import Hop
 from postwicket.policy.amount import too_many_recipients
 from postwicket.policy.sender import may_send_as
@@ -170,9 +170,7 @@ class Session:
         self._drop()
         self._helo = hello.name
         self._origin = None
-        return Reply(
-            250, None, f"{self._listening.terms.hostname} at your service, [{self._peer}]"
-        )
+        return _at_your_service(self._listening.terms.hostname, self._peer)
 
     def _start_tls(self, _: StartTls) -> Reply:
         self.wants_tls = True
@@ -235,11 +233,12 @@ class Session:
 
     async def _finish(self, coroutine: Coroutine[None, None, Reply | None]) -> None:
         """Give the answer of `coroutine` to the machine and go on with what came meanwhile."""
+        reply = None
         try:
             reply = await coroutine
-        except Exception as bug:  # noqa: BLE001 (the session answers, and somebody hears of it)
+        except Exception as bug:  # noqa: BLE001 (the client hears of it, and so does somebody)
             self._counter.report(bug)
-            reply = said.BROKEN
+            self._machine.close(said.BROKEN)
         self._task = None
         if self._gone:
             self._drop()
@@ -265,7 +264,9 @@ class Session:
             verdict = unavailable(error)
         if isinstance(verdict, Refusal):
             self._failed += 1
-            return self._refused("AUTH", verdict, account=question.claim.name)
+            # What is no address may be a password in the wrong field: it is not written down.
+            named = "" if verdict is NOT_AN_ADDRESS else question.claim.name
+            return self._refused("AUTH", verdict, account=named)
         self._sign_in_as(verdict)
         self._counter.record(
             SignedIn(
