@@ -126,8 +126,9 @@ class Postfix:
         (folder / "etc/master.cf").write_text(master)
         (folder / "etc/sasl/smtpd.conf").write_text(_SASL.format(folder=folder))
         database, (local, _, domain) = folder / "sasldb2", USER.partition("@")
+        command = [need("saslpasswd2"), "-p", "-c", "-f", str(database), "-u", domain, local]
         subprocess.run(
-            [need("saslpasswd2"), "-p", "-c", "-f", database, "-u", domain, local],
+            command,
             check=True,
             input=PASSWORD.encode(),
             stdout=subprocess.DEVNULL,
