@@ -82,6 +82,12 @@ def test_html_only_and_strange_character_sets(office: Office) -> None:
     assert "how are you?" in office("inbox", "show", name).out
 
 
+def test_lines_of_text_end_as_a_terminal_wants_them(office: Office) -> None:
+    message = EmailMessage()
+    message.set_content("one\ntwo\n")
+    assert office("inbox", "show", captured(office, message)).out.endswith("\n\none\ntwo\n")
+
+
 def test_what_is_not_there(office: Office) -> None:
     name = office.accept("bob@example.com", state=State.DELIVERED)
     for verb in ("show", "source"):

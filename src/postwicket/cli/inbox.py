@@ -97,7 +97,8 @@ def show_message(
         show.say(f"{name}: {value}")
     show.say("")
     if text is not None:
-        show.say(text.rstrip("\r\n"))
+        # Lines of mail end in CR LF; a terminal wants LF.
+        show.say(text.replace("\r\n", "\n").rstrip("\n"))
     elif html is not None:
         show.say("(HTML only; see inbox source, or the web inbox)")
     for one in attachments:
