@@ -492,9 +492,23 @@ def test_drain_ends_the_idle_and_lets_a_message_finish(tmp_path: Path) -> None:
         shop.counter.drain()
         assert (await idle.hear()).startswith("421 4.3.2 ")
         assert (await busy.say(LETTER + b".")).startswith("250 ")
-        assert (await busy.say(f"MAIL FROM:<{ANN}>")).startswith("421 4.3.2 ")
+        assert (await busy.hear()).startswith("421 4.3.2 ")
+        assert await busy.rest() == b""
         late = await Client.connect(shop.ports["none"])
         assert (await late.hear()).startswith("421 4.3.2 ")
+
+    run(tmp_path, story)
+
+
+def test_what_is_said_behind_the_last_message_hears_one_421(tmp_path: Path) -> None:
+    async def story(shop: Shop) -> None:
+        client = await bound(shop)
+        await client.script(f"MAIL FROM:<{ANN}>", "RCPT TO:<bob@example.com>", "DATA")
+        shop.counter.drain()
+        client.writer.write(LETTER + b".\r\n" + f"MAIL FROM:<{ANN}>\r\nQUIT\r\n".encode())
+        assert (await client.hear()).startswith("250 ")
+        assert (await client.hear()).startswith("421 4.3.2 ")
+        assert await client.rest() == b""
 
     run(tmp_path, story)
 

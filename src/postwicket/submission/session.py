@@ -165,6 +165,9 @@ class Session:
                 self._record("DATA", event.reply)
             if self._task is not None or self.wants_tls:
                 break
+        # A client that keeps its session for later would keep us from going home.
+        if self._counter.draining and not self.wants_tls:
+            self.drain()
 
     def _hello(self, hello: Hello) -> Reply:
         self._drop()
@@ -187,9 +190,10 @@ class Session:
         self.said_goodbye = True
         return replies.GOODBYE
 
-    def _mail(self, mail: Mail) -> Reply:
-        if self._counter.draining:
-            return said.SHUTTING_DOWN
+    def _mail(self, mail: Mail) -> Reply | None:
+        if self._counter.draining:  # said behind a message without waiting for its answer
+            self._machine.close(said.SHUTTING_DOWN)
+            return None
         if self._account is None:
             return replies.AUTHENTICATION_REQUIRED
         refusal = may_send_as(self._account.account, mail.sender.address)
