@@ -138,7 +138,7 @@ class Postfix:
     def start(self) -> None:
         """Start it and wait for its greeting."""
         with (self._folder / "log").open("ab") as log:
-            check = [need("postfix"), "-c", self._folder / "etc", "check"]
+            check = [need("postfix"), "-c", str(self._folder / "etc"), "check"]
             subprocess.run(check, check=False, stdout=log, stderr=log)  # makes the queue's folders
             self._process = subprocess.Popen(
                 [_PROGRAMS / "master", "-c", self._folder / "etc", "-d"],
