@@ -1,0 +1,1 @@
+"""Scripts for those who work on Postwicket: checks, and pages made from the code."""
