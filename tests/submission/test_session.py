@@ -208,6 +208,35 @@ def test_who_is_not_welcome_any_more_is_stopped_at_the_next_command(
     run(tmp_path, story)
 
 
+def test_a_change_to_another_account_does_not_disturb_a_message(tmp_path: Path) -> None:
+    async def story(shop: Shop) -> None:
+        client = await signed_in(shop)
+        await client.script(f"MAIL FROM:<{ANN}>", "RCPT TO:<bob@example.com>", "DATA")
+        client.writer.write(LETTER[:40])
+        await asyncio.sleep(0.05)
+        shop.store.add_account("zoe@example.org", name="Zoe", password_hash="", now=2.0)
+        assert (await client.say(LETTER[40:] + b".")).startswith("250 ")
+        assert len(shop.onward.offered) == 1
+
+    run(tmp_path, story)
+
+
+@pytest.mark.parametrize("claim", ["x@example.org\0hunter 2!\0ann", "\0hunter 2!\0ann"])
+def test_a_password_in_the_place_of_the_name_is_never_written_down(
+    tmp_path: Path, claim: str
+) -> None:
+    async def story(shop: Shop) -> None:
+        client = await Client.connect(shop.ports["implicit"], shop.client_context())
+        await client.hear()
+        await client.say("EHLO c")
+        words = base64.b64encode(claim.encode()).decode()
+        assert (await client.say(f"AUTH PLAIN {words}")).startswith("535 5.7.8 ")
+        (entry,) = shop.entries(Refused)
+        assert "hunter" not in repr(entry)
+
+    run(tmp_path, story)
+
+
 def test_a_suspended_account_cannot_sign_in(tmp_path: Path) -> None:
     async def story(shop: Shop) -> None:
         shop.store.change_account(ANN, suspended=True)
@@ -368,6 +397,25 @@ def test_a_bug_of_ours_ends_the_session_politely(tmp_path: Path) -> None:
     run(tmp_path, story)
 
 
+def test_a_bug_at_a_command_ends_the_session_politely_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(shop: Shop) -> None:
+        async with asyncio.timeout(5):
+            client = await bound(shop)
+
+            def broken(*_: object) -> None:
+                raise ZeroDivisionError
+
+            monkeypatch.setattr("postwicket.submission.session.may_send_as", broken)
+            assert (await client.say(f"MAIL FROM:<{ANN}>")).startswith("421 4.3.0 ")
+            assert await client.rest() == b""
+            assert [type(bug) for bug in shop.bugs] == [ZeroDivisionError]
+            shop.bugs.clear()
+
+    run(tmp_path, story)
+
+
 def test_a_full_window_stores_without_a_claim(tmp_path: Path) -> None:
     async def story(shop: Shop) -> None:
         shop.onward.full = True
@@ -431,6 +479,25 @@ def test_silence_is_ended(tmp_path: Path) -> None:
         assert await client.rest() == b""
 
     run(tmp_path, story, settings=SessionSettings(timeout=0.1))
+
+
+def test_many_messages_on_one_connection_are_each_judged_by_their_own_speed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # At every look at the clock some message is under way, but never the same one.
+    monkeypatch.setattr("postwicket.submission.connection.GRACE", 0.1)
+    monkeypatch.setattr("postwicket.submission.counter.SWEEP_EVERY", 0.01)
+
+    async def story(shop: Shop) -> None:
+        client = await bound(shop)
+        for _ in range(4):
+            await client.script(f"MAIL FROM:<{ANN}>", "RCPT TO:<bob@example.com>", "DATA")
+            await asyncio.sleep(0.06)
+            assert (await client.say(LETTER + b".")).startswith("250 ")
+        await client.script(f"MAIL FROM:<{ANN}>", "RCPT TO:<bob@example.com>", "DATA")
+        assert (await client.hear()).startswith("421 4.4.2 ")
+
+    run(tmp_path, story, settings=SessionSettings(min_rate=10_000))
 
 
 def test_a_session_does_not_live_for_ever(tmp_path: Path) -> None:

@@ -126,3 +126,21 @@ def test_the_directory_is_read_once_and_again_after_a_change(store: MemoryStore)
     member = members.find(ANN)
     assert member is not None
     assert member.account.suspended
+
+
+def test_only_a_right_app_password_is_known_at_once(store: MemoryStore) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        sign_in = SignIn(Members(store), KEY, clock=time.time, threads=threads)
+        known = sign_in.at_once(claim(ANN, LETTERS), peer="192.0.2.1")
+        assert known is not None
+        assert known.label == "laptop"
+        for other in (
+            claim(ANN, "z" * 16),
+            claim("eve@example.org", LETTERS),
+            claim("ann", LETTERS),
+            claim(ANN, "correct horse 1"),
+            claim(ANN, LETTERS, "eve@example.org"),
+        ):
+            assert sign_in.at_once(other, peer="192.0.2.1") is None
+        store.change_account(ANN, suspended=True)
+        assert sign_in.at_once(claim(ANN, LETTERS), peer="192.0.2.1") is None

@@ -48,7 +48,7 @@ class Connection(asyncio.Protocol):
     """See the module's text; the listener makes one for each connection."""
 
     __slots__ = (
-        "_admitted", "_began", "_content_began", "_counter", "_deadline", "_half_closed",
+        "_admitted", "_began", "_counter", "_deadline", "_half_closed",
         "_lingered",
         "_listening", "_peer", "_phase", "_proxy", "_reading", "_session", "_timer", "_tls",
         "_transport", "_unread", "_writable",
@@ -66,7 +66,6 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._peer = self._admitted = ""
         self._unread = self._lingered = 0
-        self._content_began = 0.0
         self._began = self._deadline = 0.0
         self._writable = self._reading = True
         self._half_closed = False
@@ -163,16 +162,12 @@ class Connection(asyncio.Protocol):
             if late or self._session.between_messages:
                 self._hang_up(said.EXPIRED)
         elif self._session.receiving_content:
-            self._look_at_the_speed(now)
-        else:
-            self._content_began = 0.0
+            self._look_at_the_speed(self._session, now)
 
-    def _look_at_the_speed(self, now: float) -> None:
-        if not self._content_began:
-            self._content_began = now
-        seconds = now - self._content_began
+    def _look_at_the_speed(self, session: Session, now: float) -> None:
+        seconds = now - session.content_began
         slowest = self._counter.settings.min_rate * seconds
-        if self._session and seconds > GRACE and self._session.content_size < slowest:
+        if seconds > GRACE and session.content_size < slowest:
             self._hang_up(said.TOO_SLOW)
 
     # --- before the talk --------------------------------------------------------------------

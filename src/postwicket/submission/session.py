@@ -16,7 +16,7 @@ from postwicket.core.entry import Refused, SignedIn
 from postwicket.core.queue_id import spell
 from postwicket.core.refusal import Refusal
 from postwicket.core.reply import Reply
-from postwicket.identity.refusals import NOT_AN_ADDRESS, STOPPED
+from postwicket.identity.refusals import STOPPED
 from postwicket.message.received import Hop
 from postwicket.policy.amount import too_many_recipients
 from postwicket.policy.sender import may_send_as
@@ -44,7 +44,7 @@ from .accept import Origin, Receipt, unavailable
 from .counter import Counter
 from .draft import Draft
 from .listening import Listening
-from .sign_in import SignedInAs
+from .sign_in import SignedInAs, address_of
 
 MOST_FAILED_SIGN_INS: Final = 3
 MOST_RECORDED: Final = 20  # refusals of one session that go into the journal
@@ -56,7 +56,7 @@ class Session:
     __slots__ = (
         "_account", "_allowance", "_counter", "_draft", "_failed", "_generation", "_gone", "_helo",
         "_listening", "_machine", "_origin", "_peer", "_recorded", "_task", "_tls", "_wake",
-        "content_size", "greeted", "said_goodbye", "wants_tls",
+        "content_began", "content_size", "greeted", "said_goodbye", "wants_tls",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +79,7 @@ class Session:
         self._gone = False
         self._recorded = 0
         self.content_size = 0
+        self.content_began = 0.0
         self.wants_tls = False
         self.greeted = False
         self.said_goodbye = False
@@ -150,6 +151,14 @@ class Session:
     # --- the machine's questions ------------------------------------------------------------
 
     def _go_on(self) -> None:
+        """Answer what can be answered now; a bug of ours ends this session and no other."""
+        try:
+            self._converse()
+        except Exception as bug:  # noqa: BLE001 (the client hears of it, and so does somebody)
+            self._counter.report(bug)
+            self._machine.close(said.BROKEN)
+
+    def _converse(self) -> None:
         if self._account is not None and self._generation != self._counter.members.generation():
             self._look_again()
         while (event := self._machine.next_event()) is not None:
@@ -179,8 +188,15 @@ class Session:
         self.wants_tls = True
         return replies.READY_FOR_TLS
 
-    def _authenticate(self, question: Authenticate) -> None:
+    def _authenticate(self, question: Authenticate) -> Reply | None:
+        try:
+            known = self._counter.sign_in.at_once(question.claim, peer=self._peer)
+        except StorageUnavailable as error:
+            return self._refused("AUTH", unavailable(error))
+        if known is not None:
+            return self._welcome(known, question.mechanism)
         self._work(self._sign_in(question))
+        return None
 
     def _reset(self, _: Reset) -> Reply:
         self._drop()
@@ -219,11 +235,12 @@ class Session:
         refusal = self._counter.door.room(origin, len(draft.recipients))
         if refusal is not None:
             return self._refused("DATA", refusal)
-        self.content_size = 0
+        self.content_size, self.content_began = 0, self._counter.loop.time()
         return replies.GO_AHEAD
 
     def _end(self, _: EndOfContent) -> Reply | None:
-        draft, origin = self._draft, self._origin
+        # The origin is made anew when the account changed since DATA.
+        draft, origin = self._draft, self._origin or self._new_origin()
         if draft is None or origin is None:
             return replies.MAIL_FIRST
         self._draft = None
@@ -269,15 +286,18 @@ class Session:
         if isinstance(verdict, Refusal):
             self._failed += 1
             # What is no address may be a password in the wrong field: it is not written down.
-            named = "" if verdict is NOT_AN_ADDRESS else question.claim.name
+            named = address_of(question.claim) or ""
             return self._refused("AUTH", verdict, account=named)
-        self._sign_in_as(verdict)
+        return self._welcome(verdict, question.mechanism)
+
+    def _welcome(self, signed_in: SignedInAs, mechanism: str) -> Reply:
+        self._sign_in_as(signed_in)
         self._counter.record(
             SignedIn(
                 at=self._counter.clock(),
-                account=verdict.account.address,
-                credential=verdict.label,
-                mechanism=question.mechanism,
+                account=signed_in.account.address,
+                credential=signed_in.label,
+                mechanism=mechanism,
                 peer=self._peer,
                 helo=self._helo,
                 listener=self._listening.settings.name,

@@ -118,6 +118,18 @@ class SignIn:
         self._waiting = 0
         self._sleep = sleep
 
+    def at_once(self, claim: PasswordClaim, *, peer: str) -> SignedInAs | None:
+        """Return who it is where a right app password says so; anything else is for `check`.
+
+        Raises `StorageUnavailable`.
+        """
+        if claim.acting_as or not letters_of(claim.password.reveal()):
+            return None
+        name = _canonical(claim.name)
+        member = self._members.find(name) if name else None
+        found = self._by_app_password(member, claim, peer) if member else None
+        return found if isinstance(found, SignedInAs) else None
+
     async def check(self, claim: PasswordClaim, *, peer: str) -> SignedInAs | Refusal:
         """Return who it is, or the refusal; raise `StorageUnavailable`."""
         began = self._clock()
@@ -127,7 +139,7 @@ class SignIn:
         return verdict
 
     async def _judge(self, claim: PasswordClaim, peer: str) -> SignedInAs | Refusal:
-        name = _canonical(claim.name)
+        name = address_of(claim)
         member = self._members.find(name or "nobody@invalid")
         if claim.acting_as and _canonical(claim.acting_as) != name:
             verdict: SignedInAs | Refusal = refusals.OTHER_IDENTITY
@@ -176,6 +188,14 @@ class SignIn:
         if not member.account.password_over_smtp:
             return refusals.APP_PASSWORD_NEEDED
         return SignedInAs(member.account, None, "password")
+
+
+def address_of(claim: PasswordClaim) -> str | None:
+    """Return the canonical address that the claim names, or None.
+
+    What is no address may be a password in the wrong field, so nobody may write it down.
+    """
+    return _canonical(claim.name)
 
 
 def _canonical(name: str) -> str | None:
