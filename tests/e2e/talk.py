@@ -46,6 +46,8 @@ def send(smtp: smtplib.SMTP, *recipients: str, content: bytes = MAIL) -> tuple[i
     except smtplib.SMTPDataError as error:
         code, words = error.smtp_code, _bytes(error.smtp_error)
     assert all(answer[0] == 250 for answer in answers), answers
+    if code not in {250, 421}:
+        smtp.rset()
     return code, words.decode()
 
 
