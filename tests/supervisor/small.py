@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 
-from postwicket.config import Settings, load
+from postwicket.config import Settings, find_config, load
 from postwicket.supervisor import serve
 
 
@@ -43,8 +43,9 @@ class SmallPrograms:
         return work(f"web - {settings.hostname} {os.getpid()}", sockets, control)
 
     def open_storage(self, data: Path) -> None:
-        """Write it down."""
+        """Write it down, and which configuration other programs would find."""
         self._note(data, "open")
+        (data / "found").write_text(str(find_config(None)))
 
     def release(self, data: Path, slot: int) -> None:
         """Write it down."""

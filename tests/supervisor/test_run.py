@@ -56,6 +56,10 @@ def test_every_worker_serves_the_port_that_is_written_down(server: Server) -> No
     assert server.wait_for("listening")["port"] == port["port"]
 
 
+def test_what_it_starts_finds_the_same_configuration(server: Server) -> None:
+    assert (server.data / "found").read_text() == str(server.config)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops_when_told(server: Server, number: signal.Signals) -> None:
     os.killpg(server.process.pid, number)  # as a terminal does it

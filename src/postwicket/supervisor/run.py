@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from postwicket.config import Settings
+from postwicket.config.environment import PATH_OF_THE_FILE
 from postwicket.journal.log import Log, open_log
 
 from .crew import Crew, Generation, Programs, Worker
@@ -57,6 +58,9 @@ def serve(
     """
     log = open_log(settings.log.format, settings.log.level)
     notifier = Notifier(os.environ)
+    if config_path is not None:
+        # What workers start (the sweep of the sendmail spool) reads the same file.
+        os.environ[PATH_OF_THE_FILE] = str(config_path.absolute())
     lock: DataLock | None = None
     try:
         lock, listeners = _prepare(settings, log)
