@@ -372,6 +372,19 @@ def test_a_refused_chunk_never_becomes_commands() -> None:
     assert server.data_to_send() == b"550 5.4.5 no\r\n250 2.0.0 OK\r\n"
 
 
+def test_the_rest_of_a_message_whose_first_chunk_was_refused_is_refused_too() -> None:
+    # RFC 3030, section 2: otherwise its second half would be taken for a whole message.
+    server = start()
+    server.receive_data(b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<b@c.example>\r\n")
+    listen(server)
+    server.data_to_send()
+    server.receive_data(b"BDAT 7\r\nfirst\r\nBDAT 8 LAST\r\nsecond\r\n")
+    events = listen(server, Reply(452, (3, 1), "no room"))
+    assert not any(isinstance(event, Content | EndOfContent) for event in events)
+    first, second = server.data_to_send().splitlines()
+    assert (first, second[:4]) == (b"452 4.3.1 no room", b"503 ")
+
+
 @pytest.mark.parametrize("argument", [b"", b"-1", b"x", b"9" * 20 + b" LAST", b"1 FIRST"])
 def test_a_chunk_of_unknown_size_closes(argument: bytes) -> None:
     server = start()

@@ -266,7 +266,8 @@ class ServerProtocol:
         """Go on after a whole message, or after one of its chunks."""
         if incoming.refusal:
             self._say(incoming.refusal)
-            if self.state is State.CONTENT:
+            # A refused first chunk ends the transaction as well: the next one is no message.
+            if self.state in {State.RECIPIENTS, State.CONTENT}:
                 self.state = State.READY
                 self._mail = None
             self._incoming = None
