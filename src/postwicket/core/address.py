@@ -124,6 +124,9 @@ def _parse_literal(text: str) -> str:
     if not text.endswith("]"):
         raise ValueError("an address literal ends with a bracket")
     tag, colon, rest = inside.partition(":")
+    if "%" in inside:
+        # Python reads anything at all behind it as the zone; RFC 5321, 4.1.3 knows no zones.
+        raise ValueError("an address literal has no zone")
     if colon and tag.lower() == "ipv6":
         return f"[IPv6:{ipaddress.IPv6Address(rest)}]"
     return f"[{ipaddress.IPv4Address(inside)}]"
