@@ -42,6 +42,7 @@ BACKLOG: Final = 1024
 DRAIN: Final = 30.0  # seconds that what is under way gets to finish
 FORGET_EVERY: Final = 3600.0  # seconds
 SWEEP_SPOOL_EVERY: Final = 10.0  # seconds
+FIRST_SWEEP_AFTER: Final = 1.0  # seconds: then every worker listens
 # The kernel drops what it cannot hand out; a worker of this design makes few cycles.
 GARBAGE_THRESHOLDS: Final = (50_000, 20, 100)
 
@@ -262,8 +263,10 @@ async def _forget(settings: Settings, disk: Executor, log: Log) -> None:
 async def _sweep_spool(settings: Settings) -> None:
     """Hand in what postwicket-sendmail had to keep while nobody listened."""
     spool = settings.sendmail.spool or settings.data / "spool"
+    pause = FIRST_SWEEP_AFTER
     while True:
-        await asyncio.sleep(SWEEP_SPOOL_EVERY)
+        await asyncio.sleep(pause)
+        pause = SWEEP_SPOOL_EVERY
         if spool.is_dir() and any(path.is_file() for path in spool.iterdir()):
             sweep = await asyncio.create_subprocess_exec(
                 sys.executable,
