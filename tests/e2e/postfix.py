@@ -99,7 +99,7 @@ class Postfix:
         self._folder = folder
         self.ca = authority.ca
         self._process: subprocess.Popen[bytes] | None = None
-        self.starttls, self.implicit = _free_port(), _free_port()
+        self.starttls, self.implicit = free_port(), free_port()
         for name in ("etc/sasl", "spool", "data", "mail"):
             (folder / name).mkdir(mode=0o755, parents=True)
         # pytest's folders are closed to everybody else, and Postfix's parts are somebody else.
@@ -183,7 +183,8 @@ class Postfix:
             return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port on which nobody listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

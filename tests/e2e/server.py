@@ -115,7 +115,7 @@ class Postwicket:
         """Run a command of `postwicket` about this server."""
         done = subprocess.run(
             [PROGRAM, *words, "--config", self.config],
-            cwd=self.folder,
+            cwd="/",  # nothing may depend on where it is started
             env=self.environ(),
             input=stdin,
             capture_output=True,
@@ -165,7 +165,7 @@ class Postwicket:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*launcher, PROGRAM, "serve", "--json", "--config", self.config],
-                cwd=self.folder,
+                cwd="/",
                 env=self.environ(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
