@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import sys
@@ -13,7 +14,7 @@ import pytest
 from .conftest import Serve
 from .ledger import Ledger, Load
 from .server import until
-from .sink import Sink
+from .sink import Sink, Taken
 
 ROUNDS: Final = int(
     os.environ.get("POSTWICKET_E2E_ROUNDS") or ("20" if os.environ.get("CI") else "6")
@@ -66,3 +67,20 @@ def test_nothing_that_was_acknowledged_is_lost(
     assert not balance.phantom
     assert not balance.corrupt
     assert not balance.unexplained
+
+
+def test_the_ledger_sees_every_kind_of_fault() -> None:
+    ledger = Ledger()
+    kept, lost, refused, twice = (ledger.new() for _ in range(4))
+    ledger.known |= {kept: "acked", lost: "acked", refused: "refused", twice: "unknown"}
+    good = b"X-Hash: " + hashlib.sha256(b"body").hexdigest().encode() + b"\r\n\r\nbody"
+    bad = good + b"!"
+    arrived = ((kept, bad), (refused, good), (twice, good), (twice, good))
+    taken = [Taken(sender="", recipients=(one,), content=content) for one, content in arrived]
+    balance = ledger.balance(taken)
+    assert balance.lost == {lost}
+    assert balance.phantom == {refused}
+    assert balance.corrupt == {kept}
+    assert (balance.duplicates, balance.unexplained) == (1, {twice})
+    ledger.expected_again[twice] += 1
+    assert not ledger.balance(taken).unexplained

@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,6 +91,8 @@ def test_the_first_mail_is_there_within_seconds(tmp_path: Path) -> None:
         assert listed["sender"] == "you@postwicket.test"
         assert listed["recipients"] == ["ann@example.com"]
         assert listed["subject"] == "Hello"
+        with urllib.request.urlopen(_facts(said)["web"], timeout=PATIENCE) as page:
+            assert "Hello" in page.read().decode()
 
 
 def test_the_settings_stay_the_same_when_it_is_started_again(tmp_path: Path) -> None:
