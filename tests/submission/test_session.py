@@ -19,6 +19,7 @@ from postwicket.identity.account import Grant, Limits
 from postwicket.identity.password import hash_password
 from postwicket.policy.amount import Allowance
 from postwicket.storage.interfaces import StorageUnavailable
+from postwicket.submission.counter import Manners
 from tests.submission.shop import ANN, APP_PASSWORD, LETTER, Client, Shop, open_shop
 
 PLAIN = "AUTH PLAIN " + base64.b64encode(f"\0{ANN}\0{APP_PASSWORD}".encode()).decode()
@@ -98,6 +99,34 @@ def test_tls_at_once_on_the_starttls_port_is_served(tmp_path: Path) -> None:
         (finding,) = shop.entries(Finding)
         assert isinstance(finding, Finding)
         assert finding.rule == "tls.implicit-on-starttls-port"
+
+    run(tmp_path, story)
+
+
+def test_tls_at_once_is_served_among_clients_that_wait(tmp_path: Path) -> None:
+    async def story(shop: Shop) -> None:
+        for _ in range(3):
+            patient = await Client.connect(shop.ports["starttls"])
+            await patient.hear()
+            await patient.say("EHLO c")
+            assert shop.counter.manners("127.0.0.1") is not Manners.UNKNOWN
+            early = await Client.connect(shop.ports["starttls"], shop.client_context())
+            assert (await early.hear()).startswith("220 ")
+        assert shop.counter.manners("127.0.0.1") is Manners.EARLY
+
+    run(tmp_path, story)
+
+
+def test_tls_after_the_greeting_is_found_and_waited_for_the_next_time(tmp_path: Path) -> None:
+    async def story(shop: Shop) -> None:
+        late = await Client.connect(shop.ports["starttls"])
+        await late.hear()
+        late.writer.write(b"\x16\x03\x01\x02\x00\x01\x00")
+        assert await late.rest() == b""
+        (finding,) = shop.entries(Finding)
+        assert isinstance(finding, Finding)
+        assert finding.rule == "tls.implicit-on-starttls-port"
+        assert shop.counter.manners("127.0.0.1") is Manners.EARLY
 
     run(tmp_path, story)
 

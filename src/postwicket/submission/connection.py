@@ -21,12 +21,14 @@ from postwicket.net.proxy import ProxyFault, ProxyReader
 from postwicket.net.tls import TlsFailed, TlsLayer, looks_like_client_hello
 
 from . import connection_refusals as said
-from .counter import Counter
+from .counter import Counter, Manners
 from .listening import Listening
 from .session import Session
 
-FIRST_BYTES: Final = 0.02  # seconds that a client which starts TLS at once gets to do so
-FIRST_BYTES_SUSPECTED: Final = 0.5  # the same, for an address where that happened lately
+# Seconds that a client which starts TLS at once gets to do so before it is greeted in the clear:
+# of an address whose clients wait for the greeting, of an unknown one, and of one where a client
+# did not wait lately.  What is typed by a program comes within a millisecond or two.
+FIRST_BYTES: Final = {Manners.PATIENT: 0.008, Manners.UNKNOWN: 0.03, Manners.EARLY: 0.5}
 LINGER: Final = 10.0  # seconds that a client gets to read why we hung up
 MOST_LINGERED: Final = 200_000_000  # octets thrown away meanwhile
 MOST_UNREAD: Final = 256_000  # octets of pipelined input taken while an answer is worked out
@@ -51,7 +53,7 @@ class Connection(asyncio.Protocol):
         "_admitted", "_began", "_counter", "_deadline", "_half_closed",
         "_lingered",
         "_listening", "_peer", "_phase", "_proxy", "_reading", "_session", "_timer", "_tls",
-        "_transport", "_unread", "_writable",
+        "_transport", "_unanswered", "_unread", "_writable",
     )  # fmt: skip
 
     _transport: asyncio.Transport
@@ -68,7 +70,7 @@ class Connection(asyncio.Protocol):
         self._unread = self._lingered = 0
         self._began = self._deadline = 0.0
         self._writable = self._reading = True
-        self._half_closed = False
+        self._half_closed = self._unanswered = False
 
     # --- asyncio ----------------------------------------------------------------------------
 
@@ -207,17 +209,17 @@ class Connection(asyncio.Protocol):
             self._greet(refusal)
             return
         self._phase = Phase.FIRST_BYTES
-        suspected = self._counter.speaks_early(self._peer)
-        self._wait(FIRST_BYTES_SUSPECTED if suspected else FIRST_BYTES, self._nothing_came)
+        self._wait(FIRST_BYTES[self._counter.manners(self._peer)], self._nothing_came)
 
     def _nothing_came(self) -> None:
         if self._phase is not Phase.FIRST_BYTES:
             return
         if _has_input(self._transport):
             # On a busy loop the timer can be ahead of bytes that are here already.
-            self._wait(FIRST_BYTES, self._nothing_came)
+            self._wait(FIRST_BYTES[Manners.PATIENT], self._nothing_came)
         else:
             self._greet(None)
+            self._unanswered = True
 
     def _greet(self, refusal: Reply | None) -> None:
         self._phase = Phase.TALK
@@ -229,7 +231,7 @@ class Connection(asyncio.Protocol):
     def _first_bytes(self, data: bytes) -> None:
         self._stop_timer()
         if looks_like_client_hello(data):
-            self._counter.spoke_early(self._peer)
+            self._counter.remember(self._peer, Manners.EARLY)
             self._report(said.TLS_ON_PLAIN_PORT)
             self._begin_handshake()
             self._shake_hands(data)
@@ -292,6 +294,8 @@ class Connection(asyncio.Protocol):
         session = self._session
         assert session is not None  # noqa: S101 (the phase says so)
         self._touch()
+        if self._unanswered and self._answers_with_tls(data):
+            return
         if self._tls is not None:
             try:
                 data = self._tls.receive(data)
@@ -307,6 +311,18 @@ class Connection(asyncio.Protocol):
         self._write()
         if self._tls is not None and self._tls.ended:
             self._transport.close()
+
+    def _answers_with_tls(self, data: bytes) -> bool:
+        """Learn from the first bytes after the greeting; True when they came too late for it."""
+        self._unanswered = False
+        if not looks_like_client_hello(data):
+            self._counter.remember(self._peer, Manners.PATIENT)
+            return False
+        # It has read our greeting as TLS already; the next time it is waited for.
+        self._counter.remember(self._peer, Manners.EARLY)
+        self._report(said.TLS_TOO_LATE)
+        self._transport.close()
+        return True
 
     def _woken(self) -> None:
         """Say what the session has worked out meanwhile."""

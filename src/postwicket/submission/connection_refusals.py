@@ -34,6 +34,13 @@ TLS_ON_PLAIN_PORT: Final = Refusal(
     fix="set the client to STARTTLS on this port, or to SSL/TLS on the implicit-TLS port",
 )
 
+TLS_TOO_LATE: Final = Refusal(
+    reply=TLS_ON_PLAIN_PORT.reply,
+    cause=Cause.ENCRYPTION,
+    why="the client started TLS at once on the STARTTLS port, after it was greeted in the clear",
+    fix=TLS_ON_PLAIN_PORT.fix,
+)
+
 
 def plain_on_tls_port(starttls_ports: tuple[int, ...]) -> Refusal:
     """Tell a client that speaks or waits in the clear where it has to go."""

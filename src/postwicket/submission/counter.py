@@ -7,6 +7,7 @@ from collections import Counter as Tally
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Final, Protocol
 
 from postwicket.config.settings import SessionSettings
@@ -19,9 +20,17 @@ from .accept import Door
 from .sign_in import Members, SignIn
 
 SWEEP_EVERY: Final = 1.0  # seconds
-REMEMBER_EARLY: Final = 600.0  # seconds
+REMEMBERED_FOR: Final = 600.0  # seconds
 FINDING_EVERY: Final = 60.0  # seconds
 MOST_REMEMBERED: Final = 10_000  # addresses
+
+
+class Manners(Enum):
+    """How the clients of an address begin on a STARTTLS port."""
+
+    UNKNOWN = auto()
+    PATIENT = auto()  # they wait for the greeting
+    EARLY = auto()  # one started TLS at once
 
 
 class Guest(Protocol):
@@ -62,7 +71,7 @@ class Counter:
     draining: bool = field(default=False, init=False)
     _connections: set[Guest] = field(default_factory=set, init=False)
     _by_address: Tally[str] = field(default_factory=Tally, init=False)
-    _early: dict[str, float] = field(default_factory=dict, init=False)
+    _manners: dict[str, tuple[Manners, float]] = field(default_factory=dict, init=False)
     _found: dict[tuple[str, str], float] = field(default_factory=dict, init=False)
     _empty: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _sweeper: asyncio.TimerHandle | None = field(default=None, init=False)
@@ -95,16 +104,18 @@ class Counter:
             if self._by_address[address] <= 0:
                 del self._by_address[address]
 
-    def spoke_early(self, address: str) -> None:
-        """Remember that a client of this address starts TLS without waiting for the greeting."""
-        if len(self._early) >= MOST_REMEMBERED:
-            self._early.clear()
-        self._early[address] = self.loop.time()
+    def remember(self, address: str, manners: Manners) -> None:
+        """Remember how a client of this address began; what was early stays so for a while."""
+        if manners is Manners.PATIENT and self.manners(address) is Manners.EARLY:
+            return
+        if len(self._manners) >= MOST_REMEMBERED:
+            self._manners.clear()
+        self._manners[address] = (manners, self.loop.time())
 
-    def speaks_early(self, address: str) -> bool:
-        """Say whether clients of this address did so lately."""
-        at = self._early.get(address)
-        return at is not None and self.loop.time() - at < REMEMBER_EARLY
+    def manners(self, address: str) -> Manners:
+        """Say how clients of this address began lately."""
+        manners, at = self._manners.get(address, (Manners.UNKNOWN, 0.0))
+        return manners if self.loop.time() - at < REMEMBERED_FOR else Manners.UNKNOWN
 
     def find(self, finding: Finding) -> None:
         """Record that a client is set up wrongly; the same one once a minute, not in a flood."""
