@@ -209,7 +209,7 @@ async def _listen(
                 size=settings.limits.message_size,
                 recipients=settings.limits.recipients_per_message,
             ),
-            certificates=None if listener.tls == "none" else certificates,
+            certificates=certificates if listener.tls != "none" else None,
             starttls_ports=starttls_ports,
         )
         servers.append(
@@ -220,7 +220,14 @@ async def _listen(
     return servers
 
 
-def _certificates(settings: Settings, log: Log) -> Certificates:
+def _certificates(settings: Settings, log: Log) -> Certificates | None:
+    """Return what the listeners with TLS show, or None where there is none.
+
+    The supervisor has made our own certificate before us, for the same listeners: workers that
+    made it each for themselves would mix up their keys.
+    """
+    if all(listener.tls == "none" for listener in settings.listener):
+        return None
     if settings.tls is None:
         own = ensure_authority(settings.data, settings.hostname)
         certificate, key, tickets = own.certificate, own.key, 0
