@@ -427,3 +427,17 @@ def test_the_window_is_bounded() -> None:
                 assert len(claimed) == 10
 
     run(test())
+
+
+def test_a_host_that_hangs_up_behind_its_hello_is_given_time() -> None:
+    async def test() -> None:
+        # The reply that ends the session comes in one segment with the one that opens it.
+        script = Script(replies={"EHLO": b"250 peer\r\n421 4.3.2 going down\r\n!"})
+        async with Peer(script).listening() as peer, world(settings_for(peer.port)) as here:
+            sent = here.post("bob@example.com")
+            await here.until(lambda: bool(here.memory.of(sent)[0].attempts))
+            (kept,) = here.memory.of(sent)
+            assert kept.attempts[0].reply == "421 4.3.2 going down"
+            assert peer.connections == 1
+
+    run(test())

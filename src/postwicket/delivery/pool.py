@@ -275,6 +275,8 @@ class Pool:
 
     def connection_ready(self, connection: Connection) -> None:
         """Use a connection whose session is set up."""
+        if connection.machine.ended:
+            return  # `connection_ended` comes next; to try anew at once would never end
         self._opening -= {e for e in self._opening if e.connection is connection}
         connection.free_since = self._around.clock()
         self._idle.append(connection)
