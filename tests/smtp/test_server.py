@@ -498,3 +498,14 @@ def test_no_auth_where_none_is_offered() -> None:
     server.receive_data(b"EHLO c\r\nAUTH PLAIN AGEAYg==\r\n")
     listen(server)
     assert b"AUTH" not in server.data_to_send().split(b"502 ")[0]
+
+
+def test_a_long_pipeline_is_answered_in_portions() -> None:
+    server = start()
+    server.data_to_send()
+    server.receive_data(b"NOOP\r\n" * 1000)
+    portions = []
+    while data := (listen(server), server.data_to_send())[1]:
+        portions.append(data.count(b"250 2.0.0 OK\r\n"))
+    assert sum(portions) == 1000
+    assert max(portions) < 500

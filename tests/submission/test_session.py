@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from postwicket.config import Listener, SessionSettings
 from postwicket.core.entry import Accepted, Finding, Refused, SignedIn
@@ -19,6 +20,7 @@ from postwicket.identity.account import Grant, Limits
 from postwicket.identity.password import hash_password
 from postwicket.policy.amount import Allowance
 from postwicket.storage.interfaces import StorageUnavailable
+from postwicket.submission.connection import Connection
 from postwicket.submission.counter import Manners
 from tests.submission.shop import ANN, APP_PASSWORD, LETTER, Client, Shop, open_shop
 
@@ -620,6 +622,28 @@ def test_a_client_that_never_reads_takes_no_memory(tmp_path: Path) -> None:
         assert len(shop.counter) == 1
 
     run(tmp_path, story)
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_short_questions_with_long_answers_fill_no_memory(
+    tmp_path: Path, new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    async def story() -> None:
+        async with open_shop(tmp_path) as shop:
+            client = await bound(shop)
+            client.writer.transport.pause_reading()  # type: ignore[attr-defined] # it is a transport
+            (guest,) = shop.counter._connections
+            assert isinstance(guest, Connection)
+            client.writer.write(b"EHLO a\r\n" * 100_000)
+            for _ in range(50):
+                await asyncio.sleep(0.01)
+                assert guest._transport.get_write_buffer_size() < 400_000
+            client.writer.transport.resume_reading()  # type: ignore[attr-defined] # likewise
+            client.writer.write(b"QUIT\r\n")
+            assert (await client.rest()).count(b"at your service") == 100_000
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(story())
 
 
 def test_a_script_that_says_everything_at_once_hears_every_answer(tmp_path: Path) -> None:

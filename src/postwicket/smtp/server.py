@@ -4,7 +4,8 @@ Feed it bytes with `receive_data`, ask for the `next_event`, answer questions wi
 write out whatever `data_to_send` returns.  The machine answers nonsense by itself, so the
 application only ever sees commands that are legal where they stand.  It asks one question at a
 time: until it is answered there is no next event, which is all that PIPELINING (RFC 2920)
-needs.  `Content` and `ContentRefused` are no questions: they only tell.
+needs.  `Content` and `ContentRefused` are no questions: they only tell.  A long pipeline is
+answered in portions: while the machine is `behind`, it goes on after `data_to_send`.
 
 What may follow what is in `moves`.  The machine survives any bytes, keeps at most one line of
 commands, and closes by itself after `MOST_ERRORS` mistakes.
@@ -46,6 +47,9 @@ from .terms import Terms, keywords
 LONGEST_LINE: Final = 2048  # octets; RFC 5321 asks for 512, and DSN parameters need more
 LONGEST_RESPONSE: Final = 12_288  # octets; RFC 4954, section 4
 MOST_ERRORS: Final = 15
+MOST_REPLIES: Final = (
+    200  # said at a time: an EHLO of eight octets is answered with thirty times that
+)
 
 
 class _Nothing(Enum):
@@ -92,7 +96,7 @@ class ServerProtocol:
 
     def next_event(self) -> Event | None:
         """Return the next thing to answer or to take in, or None when more bytes are needed."""
-        while self._question is None and self.state is not State.CLOSED:
+        while self._question is None and self.state is not State.CLOSED and not self.behind:
             found = self._read()
             if found is GO_ON:
                 continue
@@ -151,6 +155,11 @@ class ServerProtocol:
         data = self._outgoing[0] if len(self._outgoing) == 1 else b"".join(self._outgoing)
         self._outgoing.clear()
         return data
+
+    @property
+    def behind(self) -> bool:
+        """True when so many replies wait that they have to go out before there are others."""
+        return len(self._outgoing) >= MOST_REPLIES
 
     @property
     def finished(self) -> bool:

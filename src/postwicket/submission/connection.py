@@ -50,7 +50,7 @@ class Connection(asyncio.Protocol):
     """See the module's text; the listener makes one for each connection."""
 
     __slots__ = (
-        "_admitted", "_began", "_counter", "_deadline", "_half_closed",
+        "_admitted", "_began", "_behind", "_counter", "_deadline", "_half_closed",
         "_lingered",
         "_listening", "_peer", "_phase", "_proxy", "_reading", "_session", "_timer", "_tls",
         "_transport", "_unanswered", "_unread", "_writable",
@@ -70,7 +70,7 @@ class Connection(asyncio.Protocol):
         self._unread = self._lingered = 0
         self._began = self._deadline = 0.0
         self._writable = self._reading = True
-        self._half_closed = self._unanswered = False
+        self._half_closed = self._unanswered = self._behind = False
 
     # --- asyncio ----------------------------------------------------------------------------
 
@@ -131,6 +131,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Go on."""
         self._writable = True
+        self._catch_up()
         self._regulate()
 
     # --- for the counter --------------------------------------------------------------------
@@ -339,6 +340,7 @@ class Connection(asyncio.Protocol):
         session = self._session
         if session is None or self._phase is not Phase.TALK:
             return
+        behind = session.behind
         data = session.data_to_send()
         if self._tls is not None:
             if data:
@@ -352,6 +354,18 @@ class Connection(asyncio.Protocol):
             self._part(politely=session.said_goodbye)
         elif session.wants_tls:
             self._begin_handshake()
+        elif behind:
+            self._behind = True
+            self._regulate()
+            self._counter.loop.call_soon(self._catch_up)
+
+    def _catch_up(self) -> None:
+        """Answer the next portion of a long pipeline, once the client takes what it was told."""
+        if self._behind and self._writable and self._session and self._phase is Phase.TALK:
+            self._behind = False
+            self._session.receive(b"")
+            self._write()
+            self._regulate()
 
     def _part(self, *, politely: bool) -> None:
         if politely:
@@ -382,7 +396,8 @@ class Connection(asyncio.Protocol):
     def _regulate(self) -> None:
         """Read only what can be answered: neither side's slowness fills our memory."""
         waiting = self._session is not None and self._session.waiting
-        wanted = self._writable and not (waiting and self._unread > MOST_UNREAD)
+        full = self._behind or (waiting and self._unread > MOST_UNREAD)
+        wanted = self._writable and not full
         if wanted != self._reading and not self._transport.is_closing():
             self._reading = wanted
             if wanted:

@@ -134,6 +134,11 @@ class Session:
         return self._machine.state is State.CLOSED
 
     @property
+    def behind(self) -> bool:
+        """True when more is to be answered once `data_to_send` is written."""
+        return self._machine.behind
+
+    @property
     def waiting(self) -> bool:
         """True while an answer is being worked out."""
         return self._task is not None
