@@ -95,13 +95,17 @@ class Balance:
 
 
 class Load:
-    """Clients that send without pause, whatever happens to the server, until stopped."""
+    """Clients that send without pause, whatever happens to the server, until stopped.
+
+    `troubles` are the sessions that ended otherwise than by QUIT.
+    """
 
     def __init__(self, server: Postwicket, who: SignIn, ledger: Ledger, *, clients: int) -> None:
         self._server = server
         self._who = who
         self._ledger = ledger
         self._stop = threading.Event()
+        self.troubles: list[str] = []
         self._threads = [
             threading.Thread(target=self._client, args=(number,)) for number in range(clients)
         ]
@@ -121,7 +125,8 @@ class Load:
             # While the server is down there is nobody to connect to.
             try:
                 self._session(number, chance)
-            except (OSError, smtplib.SMTPException, StopIteration):
+            except (OSError, smtplib.SMTPException, StopIteration) as trouble:
+                self.troubles.append(repr(trouble))
                 time.sleep(0.05)
 
     def _session(self, number: int, chance: random.Random) -> None:

@@ -241,9 +241,9 @@ class Postwicket:
         lines = [json.loads(line) for line in self.log_text().splitlines() if line[:1] == "{"]
         return [line for line in lines if line["event"] == name and facts.items() <= line.items()]
 
-    def wait_for(self, name: str, **facts: object) -> dict[str, Any]:
-        """Return the first such line, once it is there."""
-        return until(lambda: self.events(name, **facts))[0]
+    def wait_for(self, name: str, *, count: int = 1, **facts: object) -> dict[str, Any]:
+        """Return the n-th such line, once it is there."""
+        return until(lambda: self.events(name, **facts)[count - 1 :])[0]
 
 
 def members(group: int) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import signal
 import sys
 import time
 from typing import Final
@@ -20,6 +21,7 @@ ROUNDS: Final = int(
     os.environ.get("POSTWICKET_E2E_ROUNDS") or ("20" if os.environ.get("CI") else "6")
 )
 CLIENTS: Final = 4
+RELOADS: Final = 5
 SETTINGS: Final = """\
 [[route]]
 via = "upstream:sink"
@@ -67,6 +69,29 @@ def test_nothing_that_was_acknowledged_is_lost(
     assert not balance.phantom
     assert not balance.corrupt
     assert not balance.unexplained
+
+
+def test_a_reload_under_load_costs_nobody_anything(serve: Serve) -> None:
+    ledger = Ledger()
+    with Sink() as sink:
+        server = serve(settings=SETTINGS.format(port=sink.port))
+        load = Load(server, server.account("ann@example.org"), ledger, clients=CLIENTS)
+        try:
+            for number in range(1, RELOADS + 1):
+                server.signal(signal.SIGHUP)
+                server.wait_for("configuration reloaded", count=number)
+                time.sleep(0.3)
+        finally:
+            load.stop()
+        until(lambda: not server.queue())
+        server.stop()
+        balance = ledger.balance(sink.taken)
+    assert load.troubles == []
+    assert len(ledger.known) > 10 * RELOADS
+    assert ledger.those("acked") == set(ledger.known)
+    assert not balance.lost
+    assert not balance.corrupt
+    assert balance.duplicates == 0
 
 
 def test_the_ledger_sees_every_kind_of_fault() -> None:

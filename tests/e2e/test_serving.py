@@ -97,7 +97,7 @@ def test_a_new_certificate_comes_without_losing_a_session(serve: Serve, tmp_path
         assert "hostname" in server.wait_for("reload refused; the old configuration stays")["why"]
         server.configure(_tls(Pair(tmp_path / "nowhere", new.key)))
         server.signal(signal.SIGHUP)
-        until(lambda: server.events("reload refused; the old configuration stays")[1:])
+        server.wait_for("reload refused; the old configuration stays", count=2)
         assert send(early)[0] == 250
         with session(server, ann, context=context) as later:
             assert "new" in _certificate_of(later)
