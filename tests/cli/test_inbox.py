@@ -7,6 +7,8 @@ import sys
 from email.message import EmailMessage
 from email.policy import SMTP
 
+import pytest
+
 from postwicket.core.state import State
 
 from .office import BODY, HEADER, Office
@@ -80,6 +82,30 @@ def test_html_only_and_strange_character_sets(office: Office) -> None:
     header = b"Content-Type: text/plain; charset=martian\r\n"
     name = office.accept("bob@example.com", state=State.CAPTURED, header=header)
     assert "how are you?" in office("inbox", "show", name).out
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b"Content-Type: message/rfc822\r\n\r\n" * 1500,
+        b"Content-Type: text/plain; charset=idna\r\n\r\nhello\r\n",
+        b"Content-Type: text/plain; charset=hex\r\n\r\nhello\r\n",
+    ],
+    ids=["deeper than Python goes", "for names only", "not for text"],
+)
+def test_mail_that_cannot_be_taken_apart_is_shown_as_far_as_it_can(
+    office: Office, part: bytes
+) -> None:
+    header, _, body = part.partition(b"\r\n\r\n")
+    header = b"Subject: odd\r\nTo: (((\r\n" + header + b"\r\n"
+    name = office.accept(
+        "bob@example.com", state=State.CAPTURED, header=header, body=b"\r\n" + body
+    )
+    said = office("inbox", "show", name)
+    assert said.status == 0
+    assert "Subject: odd\nTo: (((\n" in said.out
+    assert "hello" in said.out or "cannot be taken apart" in said.err
+    assert ["Subject", "odd"] in office.json("inbox", "show", name)["headers"]
 
 
 def test_lines_of_text_end_as_a_terminal_wants_them(office: Office) -> None:

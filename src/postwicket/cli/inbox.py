@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from email.message import EmailMessage
-from typing import TYPE_CHECKING, Annotated
+from email.message import Message
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -85,10 +85,10 @@ def show_message(
     key = _key(id)
     with call.store() as store:
         captured = _captured(store, key)
-        parsed = _parse(b"".join(store.source(key).pieces()))
-    html, text = _text(parsed, "html"), _text(parsed, "plain")
-    attachments = [_attachment(part) for part in _parts(parsed) if _is_attachment(part)]
-    headers = [(name, " ".join(str(value).split())) for name, value in parsed.items()]
+        content = store.source(key)
+        headers = _headers(content.header)
+        pieces = _take_apart(b"".join(content.pieces()))
+    html, text, attachments = pieces or _Pieces(None, None, [])
     if call.json:
         facts = {"headers": headers, "text": text, "html": html, "attachments": attachments}
         show.document({**describe(captured), **facts})
@@ -101,6 +101,8 @@ def show_message(
         show.say(text.replace("\r\n", "\n").rstrip("\n"))
     elif html is not None:
         show.say("(HTML only; see inbox source, or the web inbox)")
+    elif pieces is None:
+        show.hint("this message cannot be taken apart; see inbox source")
     for one in attachments:
         show.say(f"\n[{one['filename'] or 'without a name'}: {one['type']}, {one['size']} octets]")
 
@@ -154,14 +156,37 @@ def _captured(store: Store, key: QueueId) -> CapturedMessage:
     return captured
 
 
-def _parse(source: bytes) -> EmailMessage:
+class _Pieces(NamedTuple):
+    html: str | None
+    text: str | None
+    attachments: list[dict[str, object]]
+
+
+def _headers(header: bytes) -> list[tuple[str, str]]:
+    """Return names and values for people, read by our own parser: it fears nothing."""
+    from postwicket.message.header import Header, MalformedHeader
+
+    try:
+        fields = Header.parse(header).fields
+    except MalformedHeader:  # not through our door
+        return []
+    return [(field.name.decode("ascii"), " ".join(field.text.split())) for field in fields]
+
+
+def _take_apart(source: bytes) -> _Pieces | None:
+    """Return text, HTML and attachments; None for mail that Python's parser fails on."""
     from email import message_from_bytes
-    from email.policy import SMTP
 
-    return message_from_bytes(source, EmailMessage, policy=SMTP)
+    try:
+        # Its newer policies read all addresses, and some headers take them seconds.
+        parsed = message_from_bytes(source)
+        attachments = [_attachment(part) for part in _parts(parsed) if _is_attachment(part)]
+        return _Pieces(_text(parsed, "html"), _text(parsed, "plain"), attachments)
+    except Exception:  # noqa: BLE001 - it fails in many ways, too deep nesting among them
+        return None
 
 
-def _text(parsed: EmailMessage, kind: str) -> str | None:
+def _text(parsed: Message, kind: str) -> str | None:
     """Return the first text of this kind that is no attachment; None where there is none."""
     for part in _parts(parsed):
         if part.get_content_type() == f"text/{kind}" and not _is_attachment(part):
@@ -169,27 +194,29 @@ def _text(parsed: EmailMessage, kind: str) -> str | None:
             data = payload if isinstance(payload, bytes) else b""
             try:
                 return data.decode(part.get_content_charset() or "utf-8", "replace")
-            except LookupError:  # a character set that nobody knows
+            except (LookupError, ValueError):  # a character set that is none for text
                 return data.decode("utf-8", "replace")
     return None
 
 
-def _parts(parsed: EmailMessage) -> Iterator[EmailMessage]:
+def _parts(parsed: Message) -> Iterator[Message]:
     for part in parsed.walk():
         if not part.is_multipart():
             yield part
 
 
-def _is_attachment(part: EmailMessage) -> bool:
+def _is_attachment(part: Message) -> bool:
     named = part.get_filename() is not None
     told = part.get_content_disposition() == "attachment"
     return told or named or part.get_content_maintype() != "text"
 
 
-def _attachment(part: EmailMessage) -> dict[str, object]:
-    payload = part.get_payload(decode=True)
+def _attachment(part: Message) -> dict[str, object]:
+    from postwicket.message.encoded_words import decode_words
+
+    payload, name = part.get_payload(decode=True), part.get_filename()
     return {
-        "filename": part.get_filename(),
+        "filename": None if name is None else decode_words(name),
         "type": part.get_content_type(),
         "size": len(payload) if isinstance(payload, bytes) else 0,
     }
