@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postwicket.web.reading import MOST_PARTS, Part, part_content, read_header, read_message
+from postwicket.web.reading import (
+    MOST_PARTS,
+    Part,
+    decoded_field,
+    part_content,
+    read_header,
+    read_message,
+)
 
 from .fakes import newsletter
 
@@ -41,6 +48,13 @@ def test_controls_and_unknown_charsets_are_shown_as_what_they_are() -> None:
     assert reading.field("subject") == "a\\x1b[2Jb"
     assert reading.text is not None
     assert reading.text.isprintable() or reading.text.strip().isprintable()
+
+
+def test_text_that_runs_backwards_is_shown_as_what_it_is() -> None:
+    source = "Subject: gpj.\u202eexe\r\n\r\n\u2066a\u2069".encode()
+    reading = read_message(source)
+    assert reading.field("subject") == "gpj.\\u202eexe"
+    assert decoded_field("=?utf-8?q?=E2=80=AEx?=") == "\\u202ex"
 
 
 def test_a_forwarded_message_is_an_attachment() -> None:

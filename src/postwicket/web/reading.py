@@ -27,8 +27,12 @@ LARGEST_INLINE: Final = 5_000_000  # octets of one picture put into the HTML
 _LINK: Final = re.compile(r"https?://[^\s<>\"'\x00-\x1f]{1,2000}")
 _CID: Final = re.compile(r"cid:([^\"'\s)>]{1,300})", re.IGNORECASE)
 _PICTURE: Final = re.compile(r"image/(?:png|jpeg|gif|webp)")
+_BACKWARDS: Final = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+# Controls, and what makes text run backwards: a page shows that it is there and does not obey.
 _NOT_SHOWN: Final = {
-    point: f"\\x{point:02x}" for point in (*range(32), *range(127, 160)) if point not in (9, 10)
+    point: chr(point).encode("unicode_escape").decode()
+    for point in (*range(32), *range(127, 160), 0x200E, 0x200F, 0x061C, *_BACKWARDS)
+    if point not in (9, 10)
 }
 
 
@@ -172,7 +176,7 @@ def _fields(source: bytes) -> Iterator[tuple[str, str]]:
     for line in unfolded.split("\r\n")[:MOST_FIELDS]:
         name, colon, value = line.partition(":")
         if colon:
-            yield _shown(name.strip())[:100], _shown(_decoded(value.strip()))[:10_000]
+            yield _shown(name.strip())[:100], _shown(_decoded(value.strip()[:20_000]))[:10_000]
 
 
 def _decoded(text: str) -> str:
