@@ -110,6 +110,7 @@ def test_q_flushes(shim: Shim, capsys: pytest.CaptureFixture[str]) -> None:
     assert shim("-q") == 75
     assert "the mail stays" in capsys.readouterr().err
     assert shim.up("-q", replies={".": "452 4.3.1 Disk full"}) == 75
+    assert "1 spooled messages still wait: 452 4.3.1 Disk full" in capsys.readouterr().err
     assert shim.up("-q", "-v") == 0
     assert "1 spooled messages were handed in" in capsys.readouterr().out
     assert shim("-t") == 0

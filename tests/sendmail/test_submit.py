@@ -44,6 +44,13 @@ def test_a_message_arrives_as_it_was() -> None:
     ]
 
 
+def test_a_refusal_counts_although_the_server_hangs_up_behind_it() -> None:
+    # As ours does for a NUL; taken for "away", the mail would stand at the head of the spool.
+    result = hand_in(Scripted({".": "550 5.6.0 It has a NUL", "RSET": ""}))
+    assert result.refused == {"bob@example.com": Answer(550, "5.6.0 It has a NUL")}
+    assert not result.deferred
+
+
 def test_delivery_notices_are_asked_for() -> None:
     server = Scripted()
     envelope = Envelope(

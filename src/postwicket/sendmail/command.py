@@ -150,16 +150,23 @@ def _flush(found: settings.Settings, spool: Spool, *, verbose: bool) -> int:
     except Unreachable as error:
         _complain(f"{error}; the mail stays in {spool.folder}")
         return status.TEMPFAIL
-    _report(flushed, given)
-    return status.TEMPFAIL if flushed.reason else status.OK
+    _report(replace(flushed, reason=""), given)
+    if flushed.reason:
+        _complain(_still_waiting(flushed))
+        return status.TEMPFAIL
+    return status.OK
 
 
 def _report(flushed: Flushed, given: arguments.Arguments) -> None:
     if flushed.refused:
         _complain(f"{flushed.refused} spooled messages were refused; see postwicket-sendmail -bp")
     if flushed.reason:
-        _tell(given, f"{flushed.waiting} spooled messages still wait: {flushed.reason}")
+        _tell(given, _still_waiting(flushed))
     _tell(given, f"{flushed.sent} spooled messages were handed in" if flushed.sent else "")
+
+
+def _still_waiting(flushed: Flushed) -> str:
+    return f"{flushed.waiting} spooled messages still wait: {flushed.reason}"
 
 
 def _tell(given: arguments.Arguments, text: str) -> None:

@@ -14,6 +14,7 @@ import re
 import smtplib
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Final, Self
@@ -228,7 +229,10 @@ class Session:
         return "".join(f" {word}" for word in words)
 
     def _all(self, recipients: tuple[str, ...], answer: Answer, result: Result) -> Result:
-        self._smtp.docmd("RSET") if answer.code != 421 else None
+        if answer.code != 421:
+            # A server that refuses what it cannot trust hangs up; its answer counts all the same.
+            with suppress(OSError, smtplib.SMTPException):
+                self._smtp.docmd("RSET")
         for recipient in recipients:
             self._sort(recipient, answer, result)
         result.reply = answer
