@@ -10,10 +10,12 @@ import pytest
 
 from postwicket.core.entry import Entry
 from postwicket.core.state import State
-from postwicket.storage.interfaces import SmallBody, StorageUnavailable
+from postwicket.storage import committer
+from postwicket.storage.interfaces import SmallBody, StorageUnavailable, StoredBody
 from postwicket.storage.opening import open_queue, open_store
 from postwicket.storage.sqlite_queue import SqliteQueue
 
+from . import making
 from .making import NOW, born, charge, new, settled
 
 
@@ -84,3 +86,76 @@ def test_the_hook_hears_what_was_committed(tmp_path: Path) -> None:
             await queue.accept(new())
 
     asyncio.run(test())
+
+
+def told(tmp_path: Path) -> list[float]:
+    """Return when the entries in the journal happened, oldest first."""
+    store = open_store(tmp_path)
+    times = [each.at for each in store.journal(kind=None, since=0, limit=99)]
+    store.close()
+    return times[::-1]
+
+
+def test_what_nobody_waits_for_comes_along_with_the_next(tmp_path: Path) -> None:
+    async def test() -> None:
+        queue = open_queue(tmp_path, asyncio.get_running_loop())
+        for at in (NOW + 0.1234567, NOW + 0.7654321):
+            queue.record(new(at=at).entry)
+        await asyncio.sleep(0.05)
+        assert told(tmp_path) == []
+        await queue.accept(new(at=NOW + 1))
+        assert told(tmp_path) == [NOW + 0.1234567, NOW + 0.7654321, NOW + 1]
+        await queue.close()
+
+    asyncio.run(test())
+
+
+def test_what_nobody_waits_for_does_not_wait_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        monkeypatch.setattr(committer, "LONGEST_WAIT", 0.01)
+        queue = open_queue(tmp_path, asyncio.get_running_loop())
+        queue.record(new(at=NOW).entry)
+        for _ in range(200):
+            if told(tmp_path):
+                break
+            await asyncio.sleep(0.01)
+        assert told(tmp_path) == [NOW]
+        monkeypatch.setattr(committer, "LONGEST_WAIT", 600)
+        monkeypatch.setattr(committer, "MOST_LOOSE", 2)
+        queue.record(new(at=NOW + 1).entry)
+        queue.record(new(at=NOW + 2).entry)
+        for _ in range(200):
+            if len(told(tmp_path)) == 3:
+                break
+            await asyncio.sleep(0.01)
+        assert len(told(tmp_path)) == 3
+        queue.record(new(at=NOW + 3).entry)
+        await queue.close()
+
+    asyncio.run(test())
+    assert len(told(tmp_path)) == 4
+
+
+def test_a_stale_settlement_fails_alone_and_files_go_with_the_last(tmp_path: Path) -> None:
+    gone: list[str] = []
+
+    async def test() -> None:
+        queue = open_queue(tmp_path, asyncio.get_running_loop())
+        queue._committer._released = gone.append
+        one, two = (new(slot=1, body=StoredBody(f"{n}", 99_999)) for n in "ab")
+        both = new(making.BOB, making.EVE, slot=1, body=StoredBody("c", 99_999))
+        await asyncio.gather(*[queue.accept(each) for each in (one, two, both)])
+        await queue.settle([settled(born(one), State.DELIVERED)])
+        results = await asyncio.gather(
+            queue.settle([settled(born(both), State.DELIVERED)]),
+            queue.settle([settled(born(one), State.FAILED), settled(born(two), State.FAILED)]),
+            queue.accept(new()),
+        )
+        assert list(results) == [1, 1, None]
+        await queue.settle([settled(born(both, 2), State.DELIVERED)])
+        await queue.close()
+
+    asyncio.run(test())
+    assert gone == ["a", "b", "c"]

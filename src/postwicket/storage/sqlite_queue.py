@@ -99,8 +99,8 @@ class SqliteQueue:
         return self._change("renew", {"slot": slot, "lease_until": lease_until})
 
     def record(self, entry: Entry) -> None:
-        """Append an entry with the next batch; nobody waits for it."""
-        self._committer.submit(Record(entry))
+        """Append an entry with the next batch, within a second; nobody waits for it."""
+        self._committer.submit_loose(Record(entry))
 
     def _change(self, name: str, parameters: Parameters) -> asyncio.Future[None]:
         def change(connection: sqlite3.Connection) -> None:
