@@ -72,7 +72,7 @@ class Counter:
     _connections: set[Guest] = field(default_factory=set, init=False)
     _by_address: Tally[str] = field(default_factory=Tally, init=False)
     _manners: dict[str, tuple[Manners, float]] = field(default_factory=dict, init=False)
-    _found: dict[tuple[str, str], float] = field(default_factory=dict, init=False)
+    _found: dict[tuple[str, str, str], float] = field(default_factory=dict, init=False)
     _empty: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _sweeper: asyncio.TimerHandle | None = field(default=None, init=False)
 
@@ -119,7 +119,7 @@ class Counter:
 
     def find(self, finding: Finding) -> None:
         """Record that a client is set up wrongly; the same one once a minute, not in a flood."""
-        key, now = (finding.rule, finding.peer), self.loop.time()
+        key, now = (finding.rule, finding.peer, finding.listener), self.loop.time()
         if now - self._found.get(key, -FINDING_EVERY) < FINDING_EVERY:
             return
         if len(self._found) >= MOST_REMEMBERED:
