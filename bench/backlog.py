@@ -22,8 +22,8 @@ from postwicket.core.entry import Accepted
 from postwicket.core.envelope import Envelope, Recipient, Sender
 from postwicket.core.queue_id import QueueIds
 from postwicket.storage.database import FILE
-from postwicket.storage.interfaces import Message, NewMessage, SmallBody
 from postwicket.storage.opening import open_queue
+from postwicket.storage.values import Message, NewMessage, SmallBody
 
 _SLOT: Final = 1023  # of the queue ids; no worker of the benchmark has it
 _BATCH: Final = 500

@@ -19,15 +19,8 @@ from postwicket.core.entry import Accepted, Settled
 from postwicket.core.envelope import Envelope, Recipient, Sender
 from postwicket.core.queue_id import QueueIds, spell
 from postwicket.core.state import State
-from postwicket.storage.interfaces import (
-    Attempt,
-    Delivery,
-    Message,
-    NewMessage,
-    Settlement,
-    SmallBody,
-)
 from postwicket.storage.opening import open_queue
+from postwicket.storage.values import Attempt, Delivery, Message, NewMessage, Settlement, SmallBody
 
 IDS = QueueIds(5)
 HEADER = b"From: ann@example.org\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from postwicket.cli import rows
 from postwicket.core.state import State
-from postwicket.storage.interfaces import QueueRow
+from postwicket.storage.values import QueueRow
 
 ROW = QueueRow(
     id="0AMB2V0340000-1",

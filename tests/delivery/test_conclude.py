@@ -14,7 +14,7 @@ from postwicket.delivery.shipment import Report, Shipment
 from postwicket.message.report import Action
 from postwicket.smtp.answer import Answer, Stage, Trouble
 from postwicket.smtp.transcript import Transcript
-from postwicket.storage.interfaces import Delivery, Message
+from postwicket.storage.values import Delivery, Message
 
 WHEN = Circumstances(slot=7, schedule=(60.0,), delay_notice=3600.0, now=1000.0)
 BOB = Recipient(Address.parse("bob@example.com"), frozenset({Notify.SUCCESS}))

@@ -9,7 +9,7 @@ from postwicket.core.address import Address
 from postwicket.core.envelope import Envelope, Recipient, Sender
 from postwicket.core.queue_id import QueueId
 from postwicket.delivery.route import Router
-from postwicket.storage.interfaces import Message
+from postwicket.storage.values import Message
 
 ROUTES = (
     Route(recipients=("*@bücher.example", "ops@*"), via="upstream:books"),

@@ -20,16 +20,9 @@ from postwicket.core.queue_id import QueueId, QueueIds
 from postwicket.core.state import State
 from postwicket.delivery.dispatcher import Dispatcher
 from postwicket.storage.bodies import BodyStore, SmallContent
-from postwicket.storage.interfaces import (
-    Claimed,
-    Content,
-    Delivery,
-    Message,
-    NewMessage,
-    SmallBody,
-    StoredBody,
-)
+from postwicket.storage.interfaces import Content
 from postwicket.storage.memory import Memory, MemoryQueue
+from postwicket.storage.values import Claimed, Delivery, Message, NewMessage, SmallBody, StoredBody
 
 HEADER = b"From: ann@example.org\r\nSubject: x\r\n"
 BODY = b"\r\nHello\r\n.dot\r\n"

@@ -11,7 +11,7 @@ from postwicket.core.entry import Accepted, Settled
 from postwicket.core.envelope import Body, Envelope, Notify, Recipient, Sender
 from postwicket.core.queue_id import QueueId, QueueIds
 from postwicket.core.state import State
-from postwicket.storage.interfaces import (
+from postwicket.storage.values import (
     Attempt,
     Charge,
     Delivery,

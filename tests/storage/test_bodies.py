@@ -19,12 +19,8 @@ from postwicket.storage.bodies import (
     SmallContent,
     Spool,
 )
-from postwicket.storage.interfaces import (
-    Conflict,
-    SmallBody,
-    StorageUnavailable,
-    StoredBody,
-)
+from postwicket.storage.interfaces import Conflict, StorageUnavailable
+from postwicket.storage.values import SmallBody, StoredBody
 
 IDS = QueueIds(3)
 

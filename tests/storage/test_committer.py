@@ -11,9 +11,10 @@ import pytest
 from postwicket.core.entry import Entry
 from postwicket.core.state import State
 from postwicket.storage import committer
-from postwicket.storage.interfaces import SmallBody, StorageUnavailable, StoredBody
+from postwicket.storage.interfaces import StorageUnavailable
 from postwicket.storage.opening import open_queue, open_store
 from postwicket.storage.sqlite_queue import SqliteQueue
+from postwicket.storage.values import SmallBody, StoredBody
 
 from . import making
 from .making import NOW, born, charge, new, settled

@@ -8,7 +8,8 @@ from postwicket.core.entry import Administered
 from postwicket.core.envelope import Sender
 from postwicket.core.queue_id import QueueId
 from postwicket.core.state import State
-from postwicket.storage.interfaces import Claimed, Conflict, OverLimit, Queue, Selection
+from postwicket.storage.interfaces import Conflict, Queue
+from postwicket.storage.values import Claimed, OverLimit, Selection
 
 from .conftest import Kept
 from .making import BOB, EVE, NOW, born, charge, new, settled

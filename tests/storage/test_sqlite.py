@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from postwicket.core.queue_id import read
-from postwicket.storage.interfaces import Selection, StorageUnavailable
+from postwicket.storage.interfaces import StorageUnavailable
 from postwicket.storage.opening import open_store
+from postwicket.storage.values import Selection
 
 from .making import NOW
 

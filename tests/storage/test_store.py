@@ -12,7 +12,8 @@ from postwicket.core.queue_id import QueueId, QueueIds, spell
 from postwicket.core.state import State
 from postwicket.identity.account import Grant, Limits
 from postwicket.storage import sqlite_directory
-from postwicket.storage.interfaces import Conflict, Queue, Selection, StoredBody
+from postwicket.storage.interfaces import Conflict, Queue
+from postwicket.storage.values import Selection, StoredBody
 
 from .conftest import Kept
 from .making import BOB, EVE, NOW, born, new, settled

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postwicket.storage.interfaces import Charge
 from postwicket.storage.usage import minute_of, over_limit
+from postwicket.storage.values import Charge
 
 LIMIT = 5
 

@@ -19,9 +19,10 @@ from postwicket.net.authority import ensure_authority
 from postwicket.net.certificates import Certificates
 from postwicket.policy.amount import Allowance
 from postwicket.storage.bodies import BodyStore
-from postwicket.storage.interfaces import Claimed, Content
+from postwicket.storage.interfaces import Content
 from postwicket.storage.memory import Memory, MemoryQueue
 from postwicket.storage.memory_store import MemoryStore
+from postwicket.storage.values import Claimed
 from postwicket.submission.accept import Door
 from postwicket.submission.connection import Connection
 from postwicket.submission.counter import Counter

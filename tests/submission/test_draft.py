@@ -14,7 +14,7 @@ from postwicket.core.address import Address
 from postwicket.core.envelope import Recipient, Sender
 from postwicket.core.queue_id import QueueId
 from postwicket.storage.bodies import BodyStore
-from postwicket.storage.interfaces import SmallBody
+from postwicket.storage.values import SmallBody
 from postwicket.submission.draft import LONGEST_HEADER, Draft
 
 FOLDER = TemporaryDirectory()

@@ -13,8 +13,9 @@ from postwicket.config import Listener, Settings
 from postwicket.core.address import Address
 from postwicket.core.envelope import Envelope, Recipient, Sender
 from postwicket.core.queue_id import QueueId
-from postwicket.storage.interfaces import CapturedMessage, Conflict, StorageUnavailable
-from postwicket.storage.interfaces import Message as Submitted
+from postwicket.storage.interfaces import Conflict, StorageUnavailable
+from postwicket.storage.values import CapturedMessage
+from postwicket.storage.values import Message as Submitted
 
 NOW = 1_893_499_200.0
 

@@ -17,7 +17,8 @@ from .call import NO, WRONG, Call, ConfigOption, JsonOption, Refused, group, now
 from .rows import describe, show_rows
 
 if TYPE_CHECKING:
-    from postwicket.storage.interfaces import Desk, Selection
+    from postwicket.storage.interfaces import Desk
+    from postwicket.storage.values import Selection
 
 app = group("The queue: what waits and why; retry, hold, release, cancel.")
 
@@ -55,7 +56,7 @@ class Filters:
 
     def selections(self, ids: Sequence[str] | None) -> list[Selection]:
         """Return one selection for each id, or one for the filters alone."""
-        from postwicket.storage.interfaces import Selection
+        from postwicket.storage.values import Selection
 
         if self.cause is not None and self.cause not in {one.value for one in Cause}:
             known = ", ".join(one.value for one in Cause)

@@ -16,7 +16,8 @@ from . import show
 from .call import WRONG, Call, ConfigOption, JsonOption, Refused, group, now, tell_journal
 
 if TYPE_CHECKING:
-    from postwicket.storage.interfaces import CapturedMessage, Store
+    from postwicket.storage.interfaces import Store
+    from postwicket.storage.values import CapturedMessage
 
 app = group("The local inbox: mail that the capture route kept.")
 

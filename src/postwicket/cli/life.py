@@ -14,7 +14,7 @@ from . import rows, show
 from .call import Call, ConfigOption, JsonOption, Refused, now
 
 if TYPE_CHECKING:
-    from postwicket.storage.interfaces import Attempt, Happening, Life, Message
+    from postwicket.storage.values import Attempt, Happening, Life, Message
 
 
 def trace(

@@ -11,7 +11,7 @@ from . import show
 from .call import now
 
 if TYPE_CHECKING:
-    from postwicket.storage.interfaces import QueueRow
+    from postwicket.storage.values import QueueRow
 
 
 def describe(row: QueueRow) -> dict[str, object]:

@@ -15,7 +15,8 @@ from postwicket.core.queue_id import QueueIds, spell
 from postwicket.message.header import Header
 from postwicket.message.notice import build_notice
 from postwicket.message.report import Action, Original, Result, who_is_told
-from postwicket.storage.interfaces import Content, Message, NewMessage, SmallBody
+from postwicket.storage.interfaces import Content
+from postwicket.storage.values import Message, NewMessage, SmallBody
 
 from .shipment import UNREADABLE_ERRORS
 

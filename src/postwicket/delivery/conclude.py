@@ -16,7 +16,7 @@ from postwicket.message.report import Action, Result
 from postwicket.policy.cause import cause_of
 from postwicket.policy.outcome import Outcome, Patience, Scope, judge
 from postwicket.smtp.answer import Answer
-from postwicket.storage.interfaces import Attempt, Delivery, Settlement
+from postwicket.storage.values import Attempt, Delivery, Settlement
 
 from .route import CAPTURE
 from .shipment import Report, Shipment

@@ -20,13 +20,8 @@ from postwicket.config.settings import Settings
 from postwicket.core.clock import Clock
 from postwicket.core.queue_id import QueueId, QueueIds
 from postwicket.smtp.answer import Answer
-from postwicket.storage.interfaces import (
-    Claimed,
-    Content,
-    Delivery,
-    Queue,
-    StorageUnavailable,
-)
+from postwicket.storage.interfaces import Content, Queue, StorageUnavailable
+from postwicket.storage.values import Claimed, Delivery
 
 from .bounce import Bounces
 from .conclude import Circumstances, Conclusion, conclude, postpone, put_away

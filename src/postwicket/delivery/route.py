@@ -14,7 +14,7 @@ from typing import Final
 from postwicket.config.transport import Route
 from postwicket.core.address import Address
 from postwicket.core.envelope import Recipient
-from postwicket.storage.interfaces import Message
+from postwicket.storage.values import Message
 
 CAPTURE: Final = "capture"
 DISCARD: Final = "discard"

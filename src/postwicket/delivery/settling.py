@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from postwicket.core.entry import Notified
-from postwicket.storage.interfaces import NewMessage, Queue, Settlement, StorageUnavailable
+from postwicket.storage.interfaces import Queue, StorageUnavailable
+from postwicket.storage.values import NewMessage, Settlement
 
 FIRST_PAUSE: Final = 0.5  # seconds, doubled each time
 LONGEST_PAUSE: Final = 10.0

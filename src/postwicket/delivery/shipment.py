@@ -12,7 +12,8 @@ from postwicket.core.reply import Reply
 from postwicket.smtp.answer import Answer, Stage
 from postwicket.smtp.client_commands import Mail
 from postwicket.smtp.transcript import Transcript
-from postwicket.storage.interfaces import Conflict, Content, Delivery, Message, StorageUnavailable
+from postwicket.storage.interfaces import Conflict, Content, StorageUnavailable
+from postwicket.storage.values import Delivery, Message
 
 # Octets: what is not larger is sent from memory in one write, what is larger in pieces.
 SMALL: Final = 131_072

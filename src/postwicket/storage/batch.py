@@ -13,10 +13,10 @@ from itertools import chain
 from typing import Final
 
 from .charging import charge
-from .interfaces import Settlement
 from .named import SQLITE, many
 from .rows import Row, as_json
 from .units import FREE, Accept, Call, Record, Settle, Unit
+from .values import Settlement
 
 # Rows in one statement: each number of rows is a statement that is prepared once and kept.
 LONGEST_STATEMENT: Final = 32

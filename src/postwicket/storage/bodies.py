@@ -19,8 +19,9 @@ from typing import Final
 
 from postwicket.core.queue_id import QueueId, spell
 
-from .interfaces import Conflict, SmallBody, StorageUnavailable, StoredBody
+from .interfaces import Conflict, StorageUnavailable
 from .ownership import adopt
+from .values import SmallBody, StoredBody
 
 IN_MEMORY: Final = 64 * 1024  # octets; a body of more gets a file
 PIECE: Final = 256 * 1024  # octets written or read at a time

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sqlite3
 
-from .interfaces import Charge, NewMessage, OverLimit
 from .named import SQLITE
 from .usage import ended, minute_of, over_limit, too_much
+from .values import Charge, NewMessage, OverLimit
 
 
 def charge(connection: sqlite3.Connection, new: NewMessage, cost: Charge) -> OverLimit | None:

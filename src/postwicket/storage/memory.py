@@ -17,12 +17,12 @@ from postwicket.core.queue_id import QueueId
 from postwicket.core.state import State
 
 from .bodies import BodyStore, FileContent, SmallContent
-from .interfaces import (
+from .interfaces import Conflict, Content
+from .usage import ended, minute_of, over_limit
+from .values import (
     Attempt,
     Charge,
     Claimed,
-    Conflict,
-    Content,
     Delivery,
     Message,
     NewMessage,
@@ -31,7 +31,6 @@ from .interfaces import (
     SmallBody,
     StoredBody,
 )
-from .usage import ended, minute_of, over_limit
 
 Result = TypeVar("Result")
 Key = tuple[QueueId, int]

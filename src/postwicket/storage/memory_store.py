@@ -10,19 +10,11 @@ from postwicket.core.entry import Entry, Settled
 from postwicket.core.queue_id import QueueId, spell
 from postwicket.core.state import WAITING, State
 
-from .interfaces import (
-    CapturedMessage,
-    Conflict,
-    Content,
-    Happening,
-    Life,
-    QueueRow,
-    Selection,
-    StoredBody,
-)
+from .interfaces import Conflict, Content
 from .memory import Kept, Memory
 from .memory_directory import MemoryDirectory
 from .selecting import delivery_of
+from .values import CapturedMessage, Happening, Life, QueueRow, Selection, StoredBody
 from .words import spellings_of, words_of
 
 

@@ -12,7 +12,8 @@ from postwicket.core.envelope import Body, Envelope, Notify, Recipient, Sender
 from postwicket.core.queue_id import QueueId, spell
 from postwicket.core.state import State
 
-from .interfaces import (
+from .usage import ended, minute_of
+from .values import (
     Attempt,
     Charge,
     Delivery,
@@ -22,7 +23,6 @@ from .interfaces import (
     Settlement,
     StoredBody,
 )
-from .usage import ended, minute_of
 from .words import keys_of
 
 Row = tuple[Any, ...]

@@ -6,7 +6,7 @@ from typing import Any
 
 from postwicket.core.queue_id import QueueId, read
 
-from .interfaces import Selection
+from .values import Selection
 
 EVERYTHING = -1  # as LIMIT in SQLite
 

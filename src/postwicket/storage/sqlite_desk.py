@@ -16,11 +16,11 @@ from postwicket.core.state import WAITING, State
 from .batch import insert
 from .bodies import BodyStore
 from .database import Database
-from .interfaces import QueueRow, Selection
 from .named import SQLITE
 from .removing import let_go
 from .rows import Row, as_json, entry_row, queue_row
 from .selecting import statement_for
+from .values import QueueRow, Selection
 
 
 class SqliteDesk:

@@ -19,22 +19,12 @@ from .bodies import BodyStore, FileContent, SmallContent
 from .committer import Committed, Committer
 from .database import Parameters, connect, storage_errors
 from .fair_lock import FairLock
-from .interfaces import (
-    Charge,
-    Claimed,
-    Conflict,
-    Content,
-    Delivery,
-    Message,
-    NewMessage,
-    OverLimit,
-    Settlement,
-    StorageUnavailable,
-)
+from .interfaces import Conflict, Content, StorageUnavailable
 from .named import SQLITE
 from .rows import Row, as_json, delivery_from, keys_json, messages_from
 from .units import Accept, Call, Record, Settle, Unit
 from .usage import ended, minute_of, over_limit
+from .values import Charge, Claimed, Delivery, Message, NewMessage, OverLimit, Settlement
 
 
 class SqliteQueue:

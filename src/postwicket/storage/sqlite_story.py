@@ -10,20 +10,13 @@ from postwicket.core.state import State
 
 from .bodies import BodyStore
 from .database import Database
-from .interfaces import (
-    Attempt,
-    CapturedMessage,
-    Conflict,
-    Content,
-    Happening,
-    Life,
-    Message,
-)
+from .interfaces import Conflict, Content
 from .named import SQLITE
 from .removing import let_go, remove_messages
 from .rows import Row, as_json, messages_from, queue_row
 from .selecting import delivery_of
 from .sqlite_queue import content_from
+from .values import Attempt, CapturedMessage, Happening, Life, Message
 from .words import hash_of, spellings_of, words_of
 
 

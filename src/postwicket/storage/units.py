@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from postwicket.core.entry import Entry
 
-from .interfaces import NewMessage, OverLimit, Settlement
 from .rows import (
     KEYS_IN_ROW,
     Row,
@@ -25,6 +24,7 @@ from .rows import (
     key_rows,
     settled_row,
 )
+from .values import NewMessage, OverLimit, Settlement
 
 # The columns of a message that costs nobody anything.
 FREE: Final[Row] = (None,) * 7

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from .interfaces import Charge, OverLimit
+from .values import Charge, OverLimit
 
 DAY: Final = 1440  # minutes
 # A minute that began 1440 minutes ago may hold a charge of its last second.

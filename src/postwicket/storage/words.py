@@ -13,7 +13,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
-from .interfaces import Message
+from .values import Message
 
 HASH_BITS: Final = 38  # written out in sql/sqlite.sql, too
 _HASH: Final = (1 << HASH_BITS) - 1

@@ -24,17 +24,15 @@ from postwicket.message.received import Hop, received_field
 from postwicket.policy.amount import Allowance, day_used_up
 from postwicket.policy.content import content_refusal
 from postwicket.storage.bodies import SmallContent
-from postwicket.storage.interfaces import (
+from postwicket.storage.interfaces import Content, Queue, StorageUnavailable
+from postwicket.storage.values import (
     Charge,
     Claimed,
-    Content,
     Delivery,
     Message,
     NewMessage,
     OverLimit,
-    Queue,
     SmallBody,
-    StorageUnavailable,
     StoredBody,
 )
 

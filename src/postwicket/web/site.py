@@ -34,13 +34,8 @@ from starlette.staticfiles import StaticFiles
 from postwicket.config import Settings
 from postwicket.core import queue_id
 from postwicket.core.clock import Clock
-from postwicket.storage.interfaces import (
-    CapturedMessage,
-    Conflict,
-    Content,
-    Inbox,
-    StorageUnavailable,
-)
+from postwicket.storage.interfaces import Conflict, Content, Inbox, StorageUnavailable
+from postwicket.storage.values import CapturedMessage
 
 from .door import MAIL_POLICY, OurNames, SecurityHeaders
 from .reading import READABLE, Reading, part_content, read_header, read_message
