@@ -531,3 +531,15 @@ def test_any_peer_ends_or_opens(said: list[bytes]) -> None:
     talk.machine.lost()
     talk.turn()
     assert isinstance(talk.events[-1], Ended)
+
+
+def test_a_peer_that_repeats_the_password_never_gets_it_into_a_transcript() -> None:
+    plain = base64.b64encode(b"\0ann\0hunter2")
+    hello = b"250-mx\r\n250 AUTH PLAIN\r\n"
+    signed_in = Talk(SIGNED_IN).hear(b"220 mx\r\n" + hello).hear(b"235 hi hunter2\r\n")
+    talk = signed_in.send(mail()).hear(b"250 ok\r\n550 5.1.1 no hunter2 " + plain + b"\r\n")
+    talk.hear(b"850 hunter2\r\n")
+    shown = "\n".join(map(str, (talk.machine.transcript.render(0), *talk.events)))
+    assert "no ********" in shown
+    assert "hunter2" not in shown
+    assert plain.decode() not in shown

@@ -110,7 +110,8 @@ class Client:
                     return
                 self._hear(reply)
         except PeerMisbehaved as error:
-            self._stop(Gone(trouble=Trouble.PROTOCOL, detail=str(error)))
+            detail = _scrubbed(str(error), wire.scrub)
+            self._stop(Gone(trouble=Trouble.PROTOCOL, detail=detail))
 
     def data_to_send(self) -> bytes:
         """Return everything to write now, once."""
@@ -204,7 +205,7 @@ class Client:
         wire = self._wire
         self._heard += 1
         if wire.scrub:
-            reply = _scrubbed(reply, wire.scrub)
+            reply = _scrubbed_reply(reply, wire.scrub)
         wire.transcript.heard(wire.clock(), reply, self._whose if self._talk else EVERYBODY)
         if reply.code == 421 or self._talk is None:
             # 421 may come at any point and nothing follows it (RFC 5321, section 3.8); any
@@ -268,9 +269,13 @@ def _goodbye() -> Talk:
     raise Gone(reply=reply)
 
 
-def _scrubbed(reply: Reply, secrets: tuple[str, ...]) -> Reply:
-    text = reply.text
+def _scrubbed_reply(reply: Reply, secrets: tuple[str, ...]) -> Reply:
+    text = _scrubbed(reply.text, secrets)
+    return reply if text == reply.text else replace(reply, text=text)
+
+
+def _scrubbed(text: str, secrets: tuple[str, ...]) -> str:
     for secret in secrets:
         if secret:
             text = text.replace(secret, HIDDEN)
-    return replace(reply, text=text)
+    return text

@@ -110,7 +110,7 @@ def _sign_in(wire: Wire, how: Opening, who: Credentials) -> Generator[int, Reply
         raise Gone(trouble=Trouble.NO_AUTH, detail=f"offered: {names}"[:200])
     user, password = who.username.encode(), who.password.reveal().encode()
     plain = _base64(b"\0" + user + b"\0" + password)
-    # A peer that repeats what it was told must not get it into our logs.
+    # A peer that repeats what it was told, now or later, must not get it into our logs.
     wire.scrub = (who.password.reveal(), plain, _base64(password))
     if usable[0] == "PLAIN":
         wire.say(f"AUTH PLAIN {plain}", shown=f"AUTH PLAIN {HIDDEN}")
@@ -125,7 +125,6 @@ def _sign_in(wire: Wire, how: Opening, who: Credentials) -> Generator[int, Reply
         wire.say(answer, shown=HIDDEN)
         reply = yield EVERYBODY
     _must_be(2, reply)
-    wire.scrub = ()
 
 
 def _must_be(kind: int, reply: Reply) -> None:
