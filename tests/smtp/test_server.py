@@ -509,3 +509,29 @@ def test_a_long_pipeline_is_answered_in_portions() -> None:
         portions.append(data.count(b"250 2.0.0 OK\r\n"))
     assert sum(portions) == 1000
     assert max(portions) < 500
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "R\u017fET", "MA\u0131L FROM:<>", "MAIL FROM:<> \u017fIZE=1",
+        "MAIL FROM:<> BODY=8B\u0131TMIME",
+        "AUTH PLA\u0131N",
+    ],
+)  # fmt: skip
+def test_a_letter_that_only_python_takes_for_ascii_makes_no_keyword(line: str) -> None:
+    server = start()
+    server.receive_data(b"EHLO c\r\n")
+    listen(server)
+    server.data_to_send()
+    server.receive_data(line.encode() + b"\r\n")
+    assert listen(server) == []
+    assert server.data_to_send()[:3] in {b"500", b"501", b"502", b"504", b"555"}
+
+
+@pytest.mark.parametrize("verb", [b"PATCH / HTTP/1.1", b"TRACE / HTTP/1.1", b"PRI * HTTP/2.0"])
+def test_every_verb_of_the_web_is_recognised(verb: bytes) -> None:
+    server = start()
+    server.receive_data(verb + b"\r\n")
+    assert listen(server) == []
+    assert server.finished

@@ -30,6 +30,14 @@ _ORCPT: Final = re.compile(r"([A-Za-z0-9-]+);(.+)")
 _UTF8_XTEXT: Final = re.compile(r"(?:[!-*,-<>-\[\]-~\u0080-\U0010ffff]|\\x\{[0-9A-F]{2,6}\})*")
 
 
+def upper(text: str) -> str:
+    """Return the text in upper case, where it is ASCII.
+
+    Python's own makes an I of a dotless i, and what nobody else takes for a keyword is none.
+    """
+    return text.upper() if text.isascii() else text
+
+
 def parse_hello(argument: str, *, extended: bool) -> Hello | Reply:
     """Read the argument of EHLO or HELO.
 
@@ -128,13 +136,13 @@ def parse_bdat(argument: str) -> tuple[int, bool] | None:
     words = argument.split()
     if not words or len(words) > 2 or not re.fullmatch(r"[0-9]{1,18}", words[0]):
         return None
-    if len(words) == 2 and words[1].upper() != "LAST":
+    if len(words) == 2 and upper(words[1]) != "LAST":
         return None
     return int(words[0]), len(words) == 2
 
 
 def _path(argument: str, keyword: str) -> tuple[str, str] | None:
-    if argument[: len(keyword)].upper() != keyword:
+    if upper(argument[: len(keyword)]) != keyword:
         return None
     match = _PATH.fullmatch(argument, len(keyword))
     if match is None or (match[2] and not match[2].startswith(" ")):
@@ -150,7 +158,7 @@ def _parameters(text: str, known: Mapping[str, Parameter]) -> dict[str, object] 
     found: dict[str, object] = {}
     for word in text.split():
         key, _, value = word.partition("=")
-        key = key.upper()
+        key = upper(key)
         if key not in known:
             return replies.unknown_parameter(key)
         if key in found:
@@ -170,7 +178,7 @@ def _size(value: str) -> int:
 
 def _body(value: str) -> Body:
     try:
-        return Body(value.upper())
+        return Body(upper(value))
     except ValueError:
         raise ValueError("BODY is 7BIT, 8BITMIME or BINARYMIME") from None
 
@@ -182,9 +190,9 @@ def _flag(value: str) -> bool:
 
 
 def _ret(value: str) -> str:
-    if value.upper() not in {"FULL", "HDRS"}:
+    if upper(value) not in {"FULL", "HDRS"}:
         raise ValueError("RET is FULL or HDRS")
-    return value.upper()
+    return upper(value)
 
 
 def _envid(value: str) -> str:
@@ -198,7 +206,7 @@ def _auth(value: str) -> str:
 
 def _notify(value: str) -> frozenset[Notify]:
     try:
-        found = [Notify(word) for word in value.upper().split(",")]
+        found = [Notify(word) for word in upper(value).split(",")]
     except ValueError:
         raise ValueError("NOTIFY is NEVER, or a list of SUCCESS, FAILURE, DELAY") from None
     if len(set(found)) != len(found) or (Notify.NEVER in found and len(found) > 1):

@@ -235,10 +235,11 @@ class ServerProtocol:
         if not (text.isprintable() or text.replace("\t", " ").isprintable()):
             return replies.NOT_TEXT
         verb, _, argument = text.partition(" ")
-        command = _COMMANDS.get(verb.upper())
+        verb = grammar.upper(verb)
+        command = _COMMANDS.get(verb)
         if command is not None:
             return command(self, argument)
-        if verb.upper() not in _WEB_VERBS:
+        if verb not in _WEB_VERBS:
             return replies.UNKNOWN_COMMAND
         self.close(replies.HTTP)
         return GO_ON
@@ -380,9 +381,10 @@ class ServerProtocol:
         refused = self._objection(Authenticate)
         if refused or not 1 <= len(words) <= 2:
             return refused or replies.AUTH_SYNTAX
-        if words[0].upper() not in self.terms.mechanisms:
+        mechanism = grammar.upper(words[0])
+        if mechanism not in self.terms.mechanisms:
             return replies.UNKNOWN_MECHANISM
-        self._exchange = Exchange(words[0].upper())
+        self._exchange = Exchange(mechanism)
         return self._exchanged(self._exchange.begin(words[1] if len(words) == 2 else None))
 
 
@@ -393,7 +395,9 @@ def _extended(greeting: str, terms: Terms, *, secure: bool) -> Reply:
 
 
 _ENDS_TRANSACTION: Final = frozenset({EndOfContent, Reset})
-_WEB_VERBS: Final = frozenset({"GET", "POST", "HEAD", "PUT", "OPTIONS", "CONNECT", "DELETE"})
+_WEB_VERBS: Final = frozenset(
+    ("GET", "POST", "HEAD", "PUT", "PATCH", "OPTIONS", "CONNECT", "DELETE", "TRACE", "PRI")
+)
 
 _COMMANDS: Final[Mapping[str, Callable[[ServerProtocol, str], _Found]]] = {
     verb: getattr(ServerProtocol, f"_{method}")
