@@ -96,12 +96,9 @@ def test_nobody_acts_as_another(store: MemoryStore) -> None:
 @pytest.mark.parametrize("password", ["zzzzzzzzzzzzzzzz", "wrong horse"])
 def test_every_no_comes_after_the_same_time(store: MemoryStore, name: str, password: str) -> None:
     slept: list[float] = []
-    began = time.time()
     (verdict,) = check(store, claim(name, password), slept=slept.append)
     assert isinstance(verdict, Refusal)
-    assert len(slept) == 1
-    took = time.time() - began
-    assert slept[0] == pytest.approx(max(0.0, REFUSAL_AFTER - took), abs=0.05)
+    assert slept == [REFUSAL_AFTER]
 
 
 def test_a_user_name_without_a_domain_is_explained(store: MemoryStore) -> None:

@@ -68,7 +68,9 @@ class SessionSettings(Section):
         gt=0,
         description="Silence on an implicit-TLS port before we say which port was meant.",
     )
-    per_address: int = Field(default=100, ge=1, description="Connections of one IP address.")
+    per_address: int = Field(
+        default=100, ge=1, description="Connections of one IP address, per worker."
+    )
     connections: int = Field(default=20_000, ge=1, description="Connections in all, per worker.")
     min_rate: int = Field(
         default=100, ge=0, description="Octets per second of a message, at least."
