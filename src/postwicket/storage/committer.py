@@ -5,7 +5,7 @@ together: load makes batches larger, not slower.  Their rows are built on the lo
 takes the write lock (in its turn among the processes), takes what has arrived meanwhile too,
 writes, commits with one fsync, and tells the event loop once for the whole batch.
 
-(Waiting 2 or 4 ms for company before the lock made batches larger but nothing cheaper.)
+(Waiting 2 or 4 ms for company before the lock was measured, and was no cheaper.)
 
 A unit is written wholly or not at all.  When the database cannot write (disk full, I/O error,
 locked) every unit of the transaction fails with `StorageUnavailable`, nothing of it is stored,

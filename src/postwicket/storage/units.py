@@ -1,8 +1,8 @@
 """What is waiting to be written: units of work, each all or nothing.
 
-A unit prepares its rows on the event loop, before the write lock is taken: other processes wait
-for that lock, and the writing thread would have to win Python's own lock from the loop first.
-What only the database knows is decided in `batch`.
+A unit prepares its rows on the event loop, before the write lock is taken, because other
+processes wait for that lock.  (In the writing thread it costs the same in all.)  What only the
+database knows is decided in `batch`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 -- The statements of the committer.  Each call of the driver lets go of Python's lock and must win
--- it back from a busy event loop, which costs more than the rows: so a whole batch is one INSERT,
--- of a row a message, into a view whose triggers know the tables.  Alone it is a transaction of
--- its own, fsync included; an objection of any trigger undoes the whole statement.
+-- it back from a busy event loop: so a whole batch is one INSERT, of a row a message, into a view
+-- whose triggers know the tables.  Alone it is a transaction of its own, fsync included; an
+-- objection of any trigger undoes the whole statement.  (It pays for batches of one or two; from
+-- five on, triggers cost about what the calls did.)
 -- Views and triggers are temporary: they belong to the code, not to the schema.
 
 -- incoming view --
