@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from postwicket.core.address import Address
 from postwicket.core.envelope import Body, Notify, Recipient, Sender
-from postwicket.storage.rows import delivery_row, incoming_row, messages_from
+from postwicket.storage.rows import delivery_rows, message_row, messages_from
 
 from .making import new
 
@@ -32,8 +32,7 @@ def test_any_envelope_comes_back(
     sender: Sender, recipients: list[Recipient], message_id: str, subject: str
 ) -> None:
     made = new(*recipients, sender=sender, message_id=message_id, subject=subject)
-    deliveries = [delivery_row(made, number) for number in range(1, len(recipients) + 1)]
-    [back] = messages_from([incoming_row(made, [])[:14]], deliveries)
+    [back] = messages_from([message_row(made)[:14]], delivery_rows(made))
     assert back == made.message
     spelled = [str(each.address) for each in back.envelope.recipients]
     assert spelled == [str(each.address) for each in recipients]

@@ -1,193 +1,190 @@
-"""Write a batch of units in one transaction: one statement when it can be, a few otherwise.
+"""Write a batch of units into the open transaction: one statement a table, not one a message.
 
-A batch is first written as if all were well, which constraints, fences and limits check within
-the statement (see sql/writing.sql); if they object, nothing has happened yet, and the units are
-written one by one, so that one bad unit fails alone and a used-up day refuses what is above it.
+Every call of the driver lets go of Python's lock and must win it back from a busy event loop,
+and costs more than the row it writes; so rows of all units go together.  `write` assumes that
+all is well, which the fences and constraints check: if they object, it raises, and the
+committer writes the units again one by one, so that one bad unit fails alone.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Final
 
-from .charging import charge
 from .named import SQLITE, many
 from .rows import Row, as_json
-from .units import FREE, Accept, Call, Record, Settle, Unit
-from .values import Settlement
+from .units import Accept, Call, Record, Settle, Unit
+from .usage import ended, minute_of, over_limit, too_much
+from .values import Charge, NewMessage, OverLimit, Settlement
 
 # Rows in one statement: each number of rows is a statement that is prepared once and kept.
 LONGEST_STATEMENT: Final = 32
 
-# What RAISE says in sql/writing.sql.
-_FENCED: Final = "fenced"
 
-_CANNOT_WRITE: Final = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_NOTADB,
-        sqlite3.SQLITE_PERM,
-        sqlite3.SQLITE_READONLY,
-    }
-)
-
-Statement = tuple[str, Row]
+class OneByOne(Exception):
+    """The batch cannot be written as a whole: write each unit by itself."""
 
 
-class Writer:
-    """Writes batches through a connection, to which it adds its temporary views.
+def write(connection: sqlite3.Connection, units: Sequence[Unit]) -> list[str]:
+    """Write all units and set their results; return body files to delete after the commit.
 
-    `blame` is told of a unit that could not be written while others were.
+    Raises `OneByOne`, or what the driver or a unit raises; then roll back.
     """
-
-    def __init__(
-        self, connection: sqlite3.Connection, blame: Callable[[Unit, Exception], None]
-    ) -> None:
-        self._connection = connection
-        self._blame = blame
-        self._files: list[str] = []
-        connection.create_function("file_let_go", 1, self._files.append)
-        for name in ("incoming", "settled"):
-            connection.execute(SQLITE[f"{name} view"])
-        for name in ("incoming", "charge", "loose", "settled", "file"):
-            connection.execute(SQLITE[f"{name} trigger"])
-
-    def write(self, units: Sequence[Unit]) -> list[str]:
-        """Write the units and set their results; return body files to delete now.
-
-        Raises what the driver raises when the database cannot be written at all: then nothing
-        of any unit is.
-        """
-        self._files.clear()
-        try:
-            self._together(units)
-        except Exception as error:
-            self._roll_back()
-            if _cannot_write(error):
-                raise
-            self._one_by_one(units)
-        return self._files.copy()
-
-    def _together(self, units: Sequence[Unit]) -> None:
-        statements = _statements(units)
-        calls = [unit for unit in units if isinstance(unit, Call)]
-        if len(statements) == 1 and not calls:
-            self._connection.execute(*statements[0])
-        elif statements or calls:
-            self._connection.execute("BEGIN IMMEDIATE")
-            for text, values in statements:
-                self._connection.execute(text, values)
-            for call in calls:
-                call.result = call.function(self._connection)
-            self._connection.execute("COMMIT")
-
-    def _one_by_one(self, units: Sequence[Unit]) -> None:
-        self._files.clear()
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            for unit in units:
-                self._in_savepoint(unit)
-            self._connection.execute("COMMIT")
-        except BaseException:
-            self._roll_back()
-            raise
-
-    def _in_savepoint(self, unit: Unit) -> None:
-        files = len(self._files)
-        self._connection.execute("SAVEPOINT unit")
-        try:
-            self._alone(unit)
-        except Exception as error:
-            if _cannot_write(error):
-                raise
-            self._connection.execute("ROLLBACK TO unit")
-            del self._files[files:]
-            self._blame(unit, error)
-        self._connection.execute("RELEASE unit")
-
-    def _alone(self, unit: Unit) -> None:
-        """Write one unit within the open transaction, looking at every step."""
-        if isinstance(unit, Accept) and unit.new.charge is not None:
-            unit.result = charge(self._connection, unit.new, unit.new.charge)
-            if unit.result is not None:
-                return
-            unit.charge = FREE  # done
-        elif isinstance(unit, Settle):
-            self._settle_each(unit)
-        elif isinstance(unit, Call):
-            unit.result = unit.function(self._connection)
-        for text, values in _statements([unit]):
-            self._connection.execute(text, values)
-
-    def _settle_each(self, unit: Settle) -> None:
-        """Try one settlement after the other, and strike from the unit what takes no effect."""
-        effective: list[Settlement] = []
-        for settlement, row in zip(unit.settlements, unit.rows, strict=True):
-            try:
-                self._connection.execute(SQLITE["settle"], row)
-            except sqlite3.IntegrityError as error:
-                if str(error) != _FENCED:
-                    raise
-            else:
-                effective.append(settlement)
-        unit.effective, unit.result, unit.rows = effective, len(effective), []
-
-    def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
-
-
-def insert(connection: sqlite3.Connection, name: str, rows: Sequence[Row]) -> None:
-    """Execute a statement for many rows in as few calls as may be."""
-    for text, values in _in_parts(name, rows):
-        connection.execute(text, values)
-
-
-def _statements(units: Sequence[Unit]) -> list[Statement]:
-    """Return what writes the units, save what their functions do: mostly one statement."""
-    accepts: list[Accept] = []
-    settlements: list[Row] = []
-    loose: list[Row] = []
+    accepts = [unit for unit in units if isinstance(unit, Accept)]
+    settles = [unit for unit in units if isinstance(unit, Settle)]
+    files = _settle(connection, settles, alone=len(units) == 1) if settles else []
+    kept = _charge(connection, accepts)
+    notices = [notice for unit in settles if unit.effective for notice in unit.notices]
+    _add(connection, kept + notices)
+    entries = [unit.entries for unit in kept + notices]
+    entries += [unit.row for unit in units if isinstance(unit, Record)]
+    entries += chain.from_iterable(unit.entries for unit in settles)
+    insert(connection, "add entries", entries)
     for unit in units:
-        if isinstance(unit, Accept):
-            accepts.append(unit)
-        elif isinstance(unit, Settle):
-            settlements += unit.rows
-            if unit.effective:
-                accepts += unit.notices
-        elif isinstance(unit, Record):
-            loose.append(unit.row)
-    statements = _in_parts("settle", settlements)
-    if accepts:
-        statements += _in_parts("add messages", _incoming(accepts, loose))
-        statements += _in_parts("add deliveries", [row for a in accepts for row in a.deliveries])
-        statements += _in_parts("add keys", [row for a in accepts for row in a.keys])
+        if isinstance(unit, Call):
+            unit.result = unit.function(connection)
+    return files
+
+
+def insert(connection: sqlite3.Connection, name: str, rows: Sequence[Row]) -> int:
+    """Execute a statement for many rows in as few calls as may be; return the rows changed."""
+    changed = 0
+    for start in range(0, len(rows), LONGEST_STATEMENT):
+        part = rows[start : start + LONGEST_STATEMENT]
+        statement = many(name, len(part))
+        changed += connection.execute(statement, list(chain.from_iterable(part))).rowcount
+    return changed
+
+
+def _add(connection: sqlite3.Connection, accepts: Sequence[Accept]) -> None:
+    insert(connection, "add messages", [unit.messages for unit in accepts])
+    insert(connection, "add bodies", [unit.bodies for unit in accepts])
+    insert(connection, "add deliveries", _all(unit.deliveries for unit in accepts))
+    # Sorted: neighbours in the tree are written together.
+    insert(connection, "add keys", sorted(_all(unit.keys for unit in accepts)))
+
+
+def _all(rows: Iterable[Iterable[Row]]) -> list[Row]:
+    return list(chain.from_iterable(rows))
+
+
+# --- usage --------------------------------------------------------------------------------
+
+
+class _Tally:
+    """What an account has used, while a batch adds to it."""
+
+    def __init__(self, account: int, minute: int, messages: int, recipients: int) -> None:
+        self.account, self.minute = account, minute
+        self.messages, self.recipients = messages, recipients
+        self.added: dict[int, tuple[int, int]] = {}
+
+    def add(self, charge: Charge) -> None:
+        messages, recipients = self.added.get(self.minute, (0, 0))
+        self.added[self.minute] = messages + charge.messages, recipients + charge.recipients
+        self.messages += charge.messages
+        self.recipients += charge.recipients
+
+
+def _charge(connection: sqlite3.Connection, accepts: Sequence[Accept]) -> list[Accept]:
+    """Charge each message, in order; return those that are kept."""
+    accounts = {unit.new.charge.account for unit in accepts if unit.new.charge}
+    if not accounts:
+        return list(accepts)
+    rows = connection.execute(SQLITE["usage totals"], (as_json(list(accounts)),)).fetchall()
+    tallies = {row[0]: _Tally(*row) for row in rows}
+    kept = []
+    for unit in accepts:
+        if unit.new.charge is not None:
+            unit.result = _judge(connection, tallies, unit.new, unit.new.charge)
+        if unit.result is None:
+            kept.append(unit)
+    added = [
+        (tally.account, minute, *sums)
+        for tally in tallies.values()
+        for minute, sums in tally.added.items()
+    ]
+    insert(connection, "add usage", added)
+    insert(
+        connection,
+        "set usage totals",
+        [(t.account, t.minute, t.messages, t.recipients) for t in tallies.values()],
+    )
+    return kept
+
+
+def _judge(
+    connection: sqlite3.Connection, tallies: dict[int, _Tally], new: NewMessage, charge: Charge
+) -> OverLimit | None:
+    """Charge the account if there is room; move its window first if a minute has passed."""
+    now = new.message.received
+    tally = tallies.get(charge.account)
+    if tally is None:
+        tally = tallies[charge.account] = _Tally(charge.account, minute_of(now), 0, 0)
+    # An account's time never runs backwards: what has left the window stays out of it.
+    if minute_of(now) > tally.minute:
+        tally.minute = minute_of(now)
+        gone = connection.execute(SQLITE["end usage"], (charge.account, ended(tally.minute)))
+        for messages, recipients in gone.fetchall():
+            tally.messages -= messages
+            tally.recipients -= recipients
+    if too_much(charge, tally.messages, tally.recipients) is None:
+        tally.add(charge)
+        return None
+    parameters = (charge.account, ended(tally.minute))
+    minutes = connection.execute(SQLITE["usage minutes"], parameters).fetchall()
+    minutes += [(minute, *sums) for minute, sums in tally.added.items()]
+    return over_limit(charge, minutes, now=max(now, tally.minute * 60.0))
+
+
+# --- settling -----------------------------------------------------------------------------
+
+
+def _settle(
+    connection: sqlite3.Connection, settles: Sequence[Settle], *, alone: bool
+) -> list[str]:
+    """Change the deliveries and let bodies go; return the files of those."""
+    changes = _all(unit.changes for unit in settles)
+    if alone:
+        _settle_each(connection, settles[0])
+    elif insert(connection, "settle", changes) != len(changes):
+        raise OneByOne
     else:
-        statements += _in_parts("add entries", loose)
-    return statements
+        for unit in settles:
+            unit.result = len(unit.changes)
+    attempts = [row for unit in settles for row in unit.attempts if row is not None]
+    insert(connection, "add attempts", attempts)
+    finished = {
+        settlement.delivery.message
+        for unit in settles
+        for settlement in unit.effective
+        if settlement.state.final
+    }
+    return let_go(connection, finished)
 
 
-def _incoming(accepts: Sequence[Accept], loose: Sequence[Row]) -> list[Row]:
-    rows = [(*unit.row, *unit.charge, None) for unit in accepts]
-    if loose:
-        rows[0] = (*rows[0][:-1], as_json(loose))
-    return rows
+def _settle_each(connection: sqlite3.Connection, unit: Settle) -> None:
+    """Try one change after the other, and strike from the unit what takes no effect."""
+    effective: list[Settlement] = []
+    attempts: list[Row | None] = []
+    entries: list[Row] = []
+    for at, settlement in enumerate(unit.settlements):
+        if insert(connection, "settle", [unit.changes[at]]):
+            effective.append(settlement)
+            attempts.append(unit.attempts[at])
+            entries.append(unit.entries[at])
+    unit.effective, unit.attempts, unit.entries = effective, attempts, entries
+    unit.result = len(effective)
 
 
-def _in_parts(name: str, rows: Sequence[Row]) -> list[Statement]:
-    parts = (rows[at : at + LONGEST_STATEMENT] for at in range(0, len(rows), LONGEST_STATEMENT))
-    return [(many(name, len(part)), tuple(chain.from_iterable(part))) for part in parts]
-
-
-def _cannot_write(error: Exception) -> bool:
-    """Say whether the database failed, rather than the unit."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in _CANNOT_WRITE
+def let_go(connection: sqlite3.Connection, messages: Iterable[int]) -> list[str]:
+    """Delete the bodies that these messages need no more; return the files to delete."""
+    wanted = list(messages)
+    if not wanted:
+        return []
+    rows = connection.execute(SQLITE["bodies to let go"], (as_json(wanted),)).fetchall()
+    if rows:
+        connection.execute(SQLITE["let bodies go"], (as_json([row[0] for row in rows]),))
+    return [row[1] for row in rows if row[1] is not None]

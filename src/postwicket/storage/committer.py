@@ -1,11 +1,12 @@
 """One thread a process writes everything, many units to a transaction.
 
 Units are handed over as the event loop's turn ends, so that what arrives together is committed
-together: load makes batches larger, not slower.  Their rows are built on the loop; the thread
-takes the write lock (in its turn among the processes), takes what has arrived meanwhile too,
-writes, commits with one fsync, and tells the event loop once for the whole batch.
+together: load makes batches larger, not slower.  The thread prepares rows, takes the write lock
+(in its turn among the processes), takes what has arrived meanwhile too, writes, commits with one
+fsync, and tells the event loop once for the whole batch.
 
-(Waiting 2 or 4 ms for company before the lock was measured, and was no cheaper.)
+Measured and left out, because it was no cheaper in all: building the rows on the loop; waiting
+2 or 4 ms for company before the lock; one statement a batch through a view with triggers.
 
 A unit is written wholly or not at all.  When the database cannot write (disk full, I/O error,
 locked) every unit of the transaction fails with `StorageUnavailable`, nothing of it is stored,
@@ -24,19 +25,33 @@ from typing import Final
 
 from postwicket.core.entry import Entry
 
-from .batch import Writer
+from .batch import write
 from .fair_lock import FairLock
 from .interfaces import Conflict, StorageUnavailable
 from .units import Unit
 
 # Bounds the time that other processes wait, and the memory of a transaction.
 LARGEST_BATCH: Final = 256
-
-# Entries nobody waits for are kept so long (seconds) and so many, when nothing takes them along.
-LONGEST_WAIT: Final = 1.0
+# Entries that nobody waits for must not cost an fsync of their own.
+LOOSE_FOR: Final = 1.0  # seconds
 MOST_LOOSE: Final = 10_000
 
 Committed = Callable[[Sequence[Entry]], None]
+
+_CANNOT_WRITE: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+    }
+)
 
 
 class Committer:
@@ -57,14 +72,12 @@ class Committer:
         committed: Committed | None = None,
     ) -> None:
         self._connection = connection
-        self._writer = Writer(connection, _blame)
         self._lock = lock
         self._loop = loop
         self._released = released
         self._committed = committed
         self._pending: list[Unit] = []
         self._loose: list[Unit] = []
-        self._timer: asyncio.TimerHandle | None = None
         self._batches: SimpleQueue[list[Unit] | None] = SimpleQueue()
         self._ended = False
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
@@ -77,40 +90,30 @@ class Committer:
         if not self._pending:
             # At the end of this turn of the loop: its other units then come along.
             self._loop.call_soon(self._hand_over)
-        _prepare(unit)
         self._pending.append(unit)
 
     def submit_loose(self, unit: Unit) -> None:
         """Have a unit written for which nobody waits: along with the next, or in a second."""
         if self._ended:
             raise StorageUnavailable("the storage is closed")
-        _prepare(unit)
         self._loose.append(unit)
         if len(self._loose) >= MOST_LOOSE:
             self._hand_over()
-        elif self._timer is None:
-            self._timer = self._loop.call_later(LONGEST_WAIT, self._time_is_up)
+        elif len(self._loose) == 1:
+            self._loop.call_later(LOOSE_FOR, self._hand_over)
 
     async def close(self) -> None:
         """Write what is pending, then end the thread."""
         if not self._ended:
             self._hand_over()
             self._ended = True
-            if self._timer is not None:
-                self._timer.cancel()
             self._batches.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
 
     def _hand_over(self) -> None:
-        units = self._loose + self._pending
-        if units:
-            self._batches.put(units)
-            self._loose, self._pending = [], []
-
-    def _time_is_up(self) -> None:
-        # Not set anew by each batch: it only bounds the wait of what is there when it rings.
-        self._timer = None
-        self._hand_over()
+        if self._pending or self._loose:
+            self._batches.put(self._pending + self._loose)
+            self._pending, self._loose = [], []
 
     # --- in the thread --------------------------------------------------------------------
 
@@ -131,6 +134,7 @@ class Committer:
                 batch = self._batches.get_nowait()
                 if batch is None:
                     return False
+                _prepare(batch)
                 units += batch
         return True
 
@@ -138,9 +142,10 @@ class Committer:
         more = True
         files: list[str] = []
         try:
+            _prepare(units)
             with self._lock:
                 more = self._drain(units)
-                files = self._writer.write([unit for unit in units if unit.error is None])
+                files = self._transact(units)
         except Exception as error:  # noqa: BLE001 (whatever it is, futures must be told)
             for unit in units:
                 unit.error = _as_ours(error)
@@ -148,6 +153,42 @@ class Committer:
         for file in files:
             self._released(file)
         return more
+
+    def _transact(self, units: list[Unit]) -> list[str]:
+        """Write the units in one transaction: together, or else one by one."""
+        connection = self._connection
+        sound = [unit for unit in units if unit.error is None]
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            try:
+                files = write(connection, sound)
+            except Exception as error:
+                if _cannot_write(error):
+                    raise
+                connection.execute("ROLLBACK")
+                connection.execute("BEGIN IMMEDIATE")
+                files = self._one_by_one(sound)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return files
+
+    def _one_by_one(self, units: Sequence[Unit]) -> list[str]:
+        files: list[str] = []
+        for unit in units:
+            self._connection.execute("SAVEPOINT unit")
+            unit.result = None
+            try:
+                files += write(self._connection, [unit])
+            except Exception as error:
+                if _cannot_write(error):
+                    raise
+                self._connection.execute("ROLLBACK TO unit")
+                unit.error = _as_ours(error)
+            self._connection.execute("RELEASE unit")
+        return files
 
     def _tell(self, units: list[Unit]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is waiting
@@ -158,15 +199,12 @@ class Committer:
                 self._committed(entries)
 
 
-def _prepare(unit: Unit) -> None:
-    try:
-        unit.prepare()
-    except Exception as error:  # noqa: BLE001 (a unit that cannot be built fails alone)
-        _blame(unit, error)
-
-
-def _blame(unit: Unit, error: Exception) -> None:
-    unit.error = _as_ours(error)
+def _prepare(units: list[Unit]) -> None:
+    for unit in units:
+        try:
+            unit.prepare()
+        except Exception as error:  # noqa: BLE001 (a unit that cannot be built fails alone)
+            unit.error = _as_ours(error)
 
 
 def _resolve(units: list[Unit]) -> None:
@@ -178,6 +216,12 @@ def _resolve(units: list[Unit]) -> None:
             future.set_exception(unit.error)
         else:
             future.set_result(unit.result)
+
+
+def _cannot_write(error: Exception) -> bool:
+    """Say whether the database failed, rather than the unit."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in _CANNOT_WRITE
 
 
 def _as_ours(error: Exception) -> Exception:

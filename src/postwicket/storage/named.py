@@ -56,7 +56,7 @@ def load(file: str) -> Mapping[str, str]:
     return read_named((Path(__file__).parent / "sql" / file).read_text("utf-8"))
 
 
-SQLITE: Final = {**load("sqlite.sql"), **load("writing.sql")}
+SQLITE: Final = load("sqlite.sql")
 
 
 @cache

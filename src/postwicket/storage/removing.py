@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from .named import SQLITE
 from .rows import as_json, key_rows, messages_from
@@ -22,14 +22,3 @@ def remove_messages(connection: sqlite3.Connection, ids: Sequence[int]) -> list[
     for name in ("let bodies go", "remove attempts", "remove deliveries", "remove messages"):
         connection.execute(SQLITE[name], wanted)
     return [row[0] for row in files]
-
-
-def let_go(connection: sqlite3.Connection, messages: Iterable[int]) -> list[str]:
-    """Delete the bodies that these messages need no more; return the files to delete."""
-    wanted = list(messages)
-    if not wanted:
-        return []
-    rows = connection.execute(SQLITE["bodies to let go"], (as_json(wanted),)).fetchall()
-    if rows:
-        connection.execute(SQLITE["let bodies go"], (as_json([row[0] for row in rows]),))
-    return [row[1] for row in rows if row[1] is not None]

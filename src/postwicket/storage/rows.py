@@ -12,24 +12,12 @@ from postwicket.core.envelope import Body, Envelope, Notify, Recipient, Sender
 from postwicket.core.queue_id import QueueId, spell
 from postwicket.core.state import State
 
-from .usage import ended, minute_of
-from .values import (
-    Attempt,
-    Charge,
-    Delivery,
-    Message,
-    NewMessage,
-    QueueRow,
-    Settlement,
-    StoredBody,
-)
+from .values import Delivery, Message, NewMessage, QueueRow, Settlement, StoredBody
 from .words import keys_of
 
 Row = tuple[Any, ...]
 
-KEYS_IN_ROW: Final = 3  # sender, recipient, Message-ID
 _BODIES: Final = {body.value: body for body in Body}
-_NOT_TRIED: Final[Row] = (None,) * 7
 _STATES: Final = {state.value: state for state in State}
 # Built once: json.dumps with arguments of its own would build an encoder for every call.
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -40,9 +28,9 @@ def as_json(value: object) -> str:
     return _encode(value)
 
 
-def incoming_row(new: NewMessage, keys: Sequence[Row]) -> Row:
-    """Return the row of `incoming` as far as its entry: with delivery 1, and the first keys."""
-    message, body = new.message, new.body
+def message_row(new: NewMessage) -> Row:
+    """Return the row of `message`."""
+    message = new.message
     sender = message.envelope.sender
     return (
         message.id,
@@ -60,49 +48,35 @@ def incoming_row(new: NewMessage, keys: Sequence[Row]) -> Row:
         message.subject,
         message.lane,
         new.header,
-        *((body.name, body.size, None) if isinstance(body, StoredBody) else _in_row(body.data)),
-        *delivery_row(new, 1)[2:],
-        *_first_keys(keys),
-        *entry_row(new.entry),
     )
 
 
-def _in_row(body: bytes) -> Row:
-    return (None, len(body), body)
+def body_row(new: NewMessage) -> Row:
+    """Return the row of `body`."""
+    body = new.body
+    if isinstance(body, StoredBody):
+        return (new.message.id, body.name, body.size, None)
+    return (new.message.id, None, len(body.data), body.data)
 
 
-def _first_keys(keys: Sequence[Row]) -> Row:
-    return (*[key for key, _ in keys[:KEYS_IN_ROW]], *[None] * (KEYS_IN_ROW - len(keys)))
-
-
-def charge_row(new: NewMessage, charge: Charge) -> Row:
-    """Return the columns of `incoming` that say what is charged to whom."""
-    minute = minute_of(new.message.received)
-    return (
-        charge.account,
-        minute,
-        ended(minute),
-        charge.messages,
-        charge.recipients,
-        charge.messages_per_day,
-        charge.recipients_per_day,
-    )
-
-
-def delivery_row(new: NewMessage, number: int) -> Row:
-    """Return the row of `delivery` as it is born."""
+def delivery_rows(new: NewMessage) -> list[Row]:
+    """Return the rows of `delivery` as they are born."""
     message, slot = new.message, new.claimed_by
-    recipient = message.envelope.recipients[number - 1]
-    return (
-        message.id,
-        number,
-        str(recipient.address),
-        _notify_text(recipient.notify) if recipient.notify else "",
-        recipient.orcpt,
-        message.received if slot is None else new.lease_until,
-        None if slot is None else message.received,
-        slot,
-    )
+    due = message.received if slot is None else new.lease_until
+    was_due = None if slot is None else message.received
+    return [
+        (
+            message.id,
+            number,
+            str(recipient.address),
+            _notify_text(recipient.notify) if recipient.notify else "",
+            recipient.orcpt,
+            due,
+            was_due,
+            slot,
+        )
+        for number, recipient in enumerate(message.envelope.recipients, 1)
+    ]
 
 
 def entry_row(entry: Entry) -> Row:
@@ -115,29 +89,33 @@ def key_rows(message: Message) -> list[Row]:
     return [(key, message.id) for key in keys_of(message)]
 
 
-def settled_row(settlement: Settlement) -> Row:
-    """Return the row of `settled`."""
-    delivery, state, attempt = settlement.delivery, settlement.state, settlement.attempt
+def change_row(settlement: Settlement) -> Row:
+    """Return the row of `settle`'s changes."""
+    delivery, state = settlement.delivery, settlement.state
     return (
         delivery.message,
         delivery.number,
         settlement.claimed_by,
         delivery.attempts,
         state.value,
-        attempt is not None,
+        settlement.attempt is not None,
         None if state.final or state is State.HELD else settlement.due,
         settlement.warned,
         settlement.route,
         settlement.cause,
         settlement.reply,
-        *(_NOT_TRIED if attempt is None else _tried(attempt)),
-        *entry_row(settlement.entry),
-        state.final,
     )
 
 
-def _tried(attempt: Attempt) -> Row:
+def attempt_row(settlement: Settlement) -> Row | None:
+    """Return the row of `attempt`, None where nothing was tried."""
+    delivery, attempt = settlement.delivery, settlement.attempt
+    if attempt is None:
+        return None
     return (
+        delivery.message,
+        delivery.number,
+        delivery.attempts + 1,
         attempt.at,
         attempt.seconds,
         attempt.route,

@@ -13,11 +13,10 @@ from postwicket.core.entry import Settled
 from postwicket.core.queue_id import QueueId
 from postwicket.core.state import WAITING, State
 
-from .batch import insert
+from .batch import insert, let_go
 from .bodies import BodyStore
 from .database import Database
 from .named import SQLITE
-from .removing import let_go
 from .rows import Row, as_json, entry_row, queue_row
 from .selecting import statement_for
 from .values import QueueRow, Selection

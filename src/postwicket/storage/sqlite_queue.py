@@ -89,7 +89,7 @@ class SqliteQueue:
         return self._change("renew", {"slot": slot, "lease_until": lease_until})
 
     def record(self, entry: Entry) -> None:
-        """Append an entry with the next batch, within a second; nobody waits for it."""
+        """Append an entry with the next batch, or in a second; nobody waits for it."""
         self._committer.submit_loose(Record(entry))
 
     def _change(self, name: str, parameters: Parameters) -> asyncio.Future[None]:

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from postwicket.core.queue_id import QueueId
 from postwicket.core.state import State
 
+from .batch import let_go
 from .bodies import BodyStore
 from .database import Database
 from .interfaces import Conflict, Content
 from .named import SQLITE
-from .removing import let_go, remove_messages
+from .removing import remove_messages
 from .rows import Row, as_json, messages_from, queue_row
 from .selecting import delivery_of
 from .sqlite_queue import content_from

@@ -1,8 +1,7 @@
 """What is waiting to be written: units of work, each all or nothing.
 
-A unit prepares its rows on the event loop, before the write lock is taken, because other
-processes wait for that lock.  (In the writing thread it costs the same in all.)  What only the
-database knows is decided in `batch`.
+A unit prepares its rows before the write lock is taken, because other processes wait for that
+lock; what only the database knows is decided in `batch`.
 """
 
 from __future__ import annotations
@@ -10,24 +9,21 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 from postwicket.core.entry import Entry
 
 from .rows import (
-    KEYS_IN_ROW,
     Row,
-    charge_row,
-    delivery_row,
+    attempt_row,
+    body_row,
+    change_row,
+    delivery_rows,
     entry_row,
-    incoming_row,
     key_rows,
-    settled_row,
+    message_row,
 )
 from .values import NewMessage, OverLimit, Settlement
-
-# The columns of a message that costs nobody anything.
-FREE: Final[Row] = (None,) * 7
 
 
 class Unit:
@@ -49,32 +45,22 @@ class Unit:
 
 
 class Accept(Unit):
-    """A new message; its result is None, or an OverLimit when it was not stored.
+    """A new message; its result is None, or an OverLimit when it was not stored."""
 
-    `row` and `charge` are the message with its first delivery and what it costs; `deliveries`
-    and `keys` are what they have no columns for.
-    """
-
-    __slots__ = ("charge", "deliveries", "keys", "new", "row")
+    __slots__ = ("bodies", "deliveries", "entries", "keys", "messages", "new")
 
     def __init__(self, future: asyncio.Future[OverLimit | None] | None, new: NewMessage) -> None:
         super().__init__(future)
         self.new = new
-        self.charge = FREE
-        self.deliveries: Sequence[Row] = ()
 
     def prepare(self) -> None:
         """Build the rows."""
         new = self.new
-        keys = key_rows(new.message)
-        self.row: Row = incoming_row(new, keys)
-        self.keys: Sequence[Row] = keys[KEYS_IN_ROW:]
-        # The notices of a settlement come without a future, and are not charged.
-        if new.charge is not None and self.future is not None:
-            self.charge = charge_row(new, new.charge)
-        recipients = len(new.message.envelope.recipients)
-        if recipients > 1:
-            self.deliveries = [delivery_row(new, number) for number in range(2, recipients + 1)]
+        self.messages: Row = message_row(new)
+        self.bodies: Row = body_row(new)
+        self.deliveries: list[Row] = delivery_rows(new)
+        self.entries: Row = entry_row(new.entry)
+        self.keys: list[Row] = key_rows(new.message)
 
     def told(self) -> Sequence[Entry]:
         """Return the entry, unless the message was not stored."""
@@ -84,7 +70,7 @@ class Accept(Unit):
 class Settle(Unit):
     """Ended attempts and the notices that follow; its result counts those that took effect."""
 
-    __slots__ = ("effective", "notices", "rows", "settlements")
+    __slots__ = ("attempts", "changes", "effective", "entries", "notices", "settlements")
 
     def __init__(
         self,
@@ -96,11 +82,12 @@ class Settle(Unit):
         self.settlements = settlements
         self.notices = [Accept(None, notice) for notice in notices]
         self.effective: Sequence[Settlement] = settlements
-        self.result = len(settlements)
 
     def prepare(self) -> None:
         """Build the rows."""
-        self.rows = [settled_row(settlement) for settlement in self.settlements]
+        self.changes = [change_row(settlement) for settlement in self.settlements]
+        self.attempts = [attempt_row(settlement) for settlement in self.settlements]
+        self.entries = [entry_row(settlement.entry) for settlement in self.settlements]
         for notice in self.notices:
             notice.prepare()
 

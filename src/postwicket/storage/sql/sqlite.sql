@@ -1,6 +1,49 @@
 -- The statements of the SQLite store: a name, a line that says why it is shaped so, the statement.
--- (What the committer writes with is in writing.sql.)
 -- One row of question marks after VALUES is repeated for each row of a batch (see named.py).
+
+-- add messages --
+-- One statement for the whole batch: each call of the driver lets go of Python's lock.
+INSERT INTO message (id, account, sender, declared, body_type, smtputf8, ret, envid, size,
+                     received, expires, message_id, subject, lane, header)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- add bodies --
+-- Apart from the message, so that bytes can be let go while the message can be asked about.
+INSERT INTO body (message, file, size, data) VALUES (?, ?, ?, ?);
+
+-- add deliveries --
+-- Born queued; `was_due` is where the claim of birth returns to when it is given back.
+INSERT INTO delivery (message, number, recipient, notify, orcpt, state, attempts, due, was_due,
+                      claimed_by, warned, route, cause, reply)
+VALUES (?, ?, ?, ?, ?, 'queued', 0, ?, ?, ?, 0, '', '', '');
+
+-- add entries --
+-- The journal is only ever appended to.
+INSERT INTO entry (at, kind, message, data) VALUES (?, ?, ?, ?);
+
+-- add keys --
+-- Sender and recipient may be the same word.
+INSERT OR IGNORE INTO search (key, message) VALUES (?, ?);
+
+-- add attempts --
+-- One row a try, transcript included; the count is the delivery's own.
+INSERT INTO attempt (message, number, count, at, seconds, route, remote, tls, reply, transcript)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- settle --
+-- Fenced: only while the claim is the settler's and no attempt came between.  The number of rows
+-- changed tells whether all took effect, which is nearly always and then all there is to ask.
+-- (No WITH: before it the driver counts no rows.)
+UPDATE delivery
+   SET state = change.state, attempts = delivery.attempts + change.tried, due = change.due,
+       was_due = NULL, claimed_by = NULL, warned = max(delivery.warned, change.warned),
+       route = change.route, cause = change.cause, reply = change.reply
+  FROM (SELECT column1 AS message, column2 AS number, column3 AS claimed_by, column4 AS attempts,
+               column5 AS state, column6 AS tried, column7 AS due, column8 AS warned,
+               column9 AS route, column10 AS cause, column11 AS reply
+          FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))) AS change
+ WHERE delivery.message = change.message AND delivery.number = change.number
+   AND delivery.claimed_by = change.claimed_by AND delivery.attempts = change.attempts;
 
 -- bodies to let go --
 -- Of messages that need their bytes no more: nothing open, nothing in the inbox.
@@ -13,6 +56,29 @@ SELECT message, file FROM body
 -- let bodies go --
 -- By key: the list was made in the same transaction.
 DELETE FROM body WHERE message IN (SELECT value FROM json_each(?));
+
+-- usage totals --
+-- The sums are kept, so that a check costs one row however busy the day was.
+SELECT account, minute, messages, recipients FROM usage_total
+ WHERE account IN (SELECT value FROM json_each(?));
+
+-- end usage --
+-- Minutes that left the window, once a minute and account; what they held is taken off the sum.
+DELETE FROM usage WHERE account = ? AND minute <= ? RETURNING messages, recipients;
+
+-- add usage --
+-- One row a minute: a day is at most 1441 rows an account.
+INSERT INTO usage (account, minute, messages, recipients) VALUES (?, ?, ?, ?)
+    ON CONFLICT (account, minute) DO UPDATE
+   SET messages = messages + excluded.messages, recipients = recipients + excluded.recipients;
+
+-- set usage totals --
+-- Under the write lock, so the sum that was read is still the sum.
+INSERT OR REPLACE INTO usage_total (account, minute, messages, recipients) VALUES (?, ?, ?, ?);
+
+-- usage minutes --
+-- Oldest first: whoever was refused is told when enough of them have left the window.
+SELECT minute, messages, recipients FROM usage WHERE account = ? AND minute > ? ORDER BY minute;
 
 -- usage --
 -- The kept sum less what has left the window since it was kept.
