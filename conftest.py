@@ -5,7 +5,7 @@ from __future__ import annotations
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
-from tests.smtp.dialogue import STRICT, play
+from tests.smtp.server.dialogue import STRICT, play
 
 
 def evaluate_smtp(example: Example) -> None:

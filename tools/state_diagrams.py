@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from postwicket.core import state as delivery
-from postwicket.smtp import moves as session
+from postwicket.smtp.server import moves as session
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "state.md"
 HEAD: Final = """\
@@ -20,8 +20,8 @@ compares it.*
 SESSION: Final = """\
 ## A session
 
-From `src/postwicket/smtp/moves.py`: what may follow what. An arrow says where a *yes* leads;
-after a *no* the session stays where it is, except that a message ends its transaction, accepted
+From `src/postwicket/smtp/server/moves.py`: what may follow what. An arrow says where a *yes*
+leads; after a *no* the session stays where it is, but a message ends its transaction, accepted
 or not. What has no arrow is answered `503 5.5.1` without asking anybody, and `530 5.7.0` where
 TLS or the sign-in has to come first. NOOP, HELP, VRFY and EXPN change nothing and are left out.
 """

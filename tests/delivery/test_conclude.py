@@ -12,8 +12,8 @@ from postwicket.core.state import State
 from postwicket.delivery.conclude import Circumstances, conclude, postpone, put_away
 from postwicket.delivery.shipment import Report, Shipment
 from postwicket.message.report import Action
-from postwicket.smtp.answer import Answer, Stage, Trouble
-from postwicket.smtp.transcript import Transcript
+from postwicket.smtp.client.answer import Answer, Stage, Trouble
+from postwicket.smtp.client.transcript import Transcript
 from postwicket.storage.values import Delivery, Message
 
 WHEN = Circumstances(slot=7, schedule=(60.0,), delay_notice=3600.0, now=1000.0)

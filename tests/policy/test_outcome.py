@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from postwicket.core.reply import parse_reply
 from postwicket.core.state import State
 from postwicket.policy.outcome import SCOPES, Patience, Scope, judge
-from postwicket.smtp.answer import Answer, Stage, Trouble
+from postwicket.smtp.client.answer import Answer, Stage, Trouble
 
 SCHEDULE = (60.0, 300.0)
 

@@ -15,7 +15,7 @@ from postwicket.core.state import State
 from postwicket.message.report import Action, Result
 from postwicket.policy.cause import cause_of
 from postwicket.policy.outcome import Outcome, Patience, Scope, judge
-from postwicket.smtp.answer import Answer
+from postwicket.smtp.client.answer import Answer
 from postwicket.storage.values import Attempt, Delivery, Settlement
 
 from .route import CAPTURE

@@ -15,9 +15,8 @@ from typing import Final, Protocol, cast
 
 from postwicket.core.clock import Clock
 from postwicket.net.tls import TlsFailed, TlsLayer
-from postwicket.smtp.answer import Answer, Stage, Trouble
-from postwicket.smtp.client import Client
-from postwicket.smtp.client_events import (
+from postwicket.smtp.client.answer import Answer, Stage, Trouble
+from postwicket.smtp.client.events import (
     ClientEvent,
     ContentWanted,
     Ended,
@@ -25,8 +24,9 @@ from postwicket.smtp.client_events import (
     Ready,
     UpgradeTls,
 )
-from postwicket.smtp.client_opening import Opening
-from postwicket.smtp.transcript import Transcript
+from postwicket.smtp.client.machine import Client
+from postwicket.smtp.client.opening import Opening
+from postwicket.smtp.client.transcript import Transcript
 from postwicket.storage.interfaces import Content
 
 from .dialling import TlsPlan

@@ -18,8 +18,8 @@ from postwicket.config.errors import ConfigError
 from postwicket.config.settings import Host
 from postwicket.config.transport import Upstream
 from postwicket.net.certificates import CertificateUnusable, client_context
-from postwicket.smtp.answer import Answer, Stage, Trouble
-from postwicket.smtp.client_opening import Credentials, Opening
+from postwicket.smtp.client.answer import Answer, Stage, Trouble
+from postwicket.smtp.client.opening import Credentials, Opening
 
 MOST_ADDRESSES: Final = 6  # tried in one attempt; RFC 5321, section 5.1 wants at least two
 

@@ -19,7 +19,7 @@ from typing import Final
 from postwicket.config.settings import Settings
 from postwicket.core.clock import Clock
 from postwicket.core.queue_id import QueueId, QueueIds
-from postwicket.smtp.answer import Answer
+from postwicket.smtp.client.answer import Answer
 from postwicket.storage.interfaces import Content, Queue, StorageUnavailable
 from postwicket.storage.values import Claimed, Delivery
 

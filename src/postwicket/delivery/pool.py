@@ -19,8 +19,8 @@ from postwicket.config.transport import Upstream
 from postwicket.core.clock import Clock
 from postwicket.policy.cause import cause_of
 from postwicket.policy.outcome import Scope, is_untried, scope_of
-from postwicket.smtp.answer import Answer, Stage
-from postwicket.smtp.transcript import Transcript
+from postwicket.smtp.client.answer import Answer, Stage
+from postwicket.smtp.client.transcript import Transcript
 from postwicket.storage.interfaces import Content
 
 from .connection import Connection, Timeouts

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from postwicket.core.reply import Reply
-from postwicket.smtp.answer import Answer, Stage
-from postwicket.smtp.client_commands import Mail
-from postwicket.smtp.transcript import Transcript
+from postwicket.smtp.client.answer import Answer, Stage
+from postwicket.smtp.client.commands import Mail
+from postwicket.smtp.client.transcript import Transcript
 from postwicket.storage.interfaces import Conflict, Content, StorageUnavailable
 from postwicket.storage.values import Delivery, Message
 

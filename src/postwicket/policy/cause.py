@@ -12,7 +12,7 @@ from typing import Final
 
 from postwicket.core.cause import Cause
 from postwicket.core.reply import Reply
-from postwicket.smtp.answer import Answer, Stage, Trouble
+from postwicket.smtp.client.answer import Answer, Stage, Trouble
 
 _TROUBLES: Final[Mapping[Trouble, Cause]] = {
     Trouble.LOST: Cause.NETWORK,

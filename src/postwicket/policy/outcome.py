@@ -15,7 +15,7 @@ from typing import Final
 
 from postwicket.core.cause import Cause
 from postwicket.core.state import State
-from postwicket.smtp.answer import Answer, Stage, Trouble
+from postwicket.smtp.client.answer import Answer, Stage, Trouble
 
 from .cause import cause_of
 from .retry import pause_after

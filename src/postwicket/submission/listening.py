@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from postwicket.config.transport import Listener
 from postwicket.net.certificates import Certificates
-from postwicket.smtp.terms import Terms
+from postwicket.smtp.server.terms import Terms
 
 Networks = Sequence[IPv4Network | IPv6Network]
 

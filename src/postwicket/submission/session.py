@@ -20,8 +20,8 @@ from postwicket.identity.refusals import STOPPED
 from postwicket.message.received import Hop
 from postwicket.policy.amount import too_many_recipients
 from postwicket.policy.sender import may_send_as
-from postwicket.smtp import replies
-from postwicket.smtp.events import (
+from postwicket.smtp.server import replies
+from postwicket.smtp.server.events import (
     Authenticate,
     Content,
     ContentRefused,
@@ -35,8 +35,8 @@ from postwicket.smtp.events import (
     Reset,
     StartTls,
 )
-from postwicket.smtp.moves import State
-from postwicket.smtp.server import ServerProtocol
+from postwicket.smtp.server.machine import ServerProtocol
+from postwicket.smtp.server.moves import State
 from postwicket.storage.interfaces import StorageUnavailable
 
 from . import connection_refusals as said

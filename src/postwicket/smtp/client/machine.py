@@ -21,14 +21,14 @@ from postwicket.core.clock import Clock
 from postwicket.core.reply import Reply
 
 from .answer import Answer, Stage, Trouble
-from .client_commands import Mail
-from .client_content import Flaw
-from .client_events import ClientEvent, Ended, Finished
-from .client_opening import Opening, open_session
-from .client_transaction import exhausted, send_mail
-from .client_wire import HIDDEN, Gone, Talk, Wire
+from .commands import Mail
+from .content import Flaw
+from .events import ClientEvent, Ended, Finished
+from .opening import Opening, open_session
 from .reply_reader import PeerMisbehaved
+from .transaction import exhausted, send_mail
 from .transcript import EVERYBODY, Transcript
+from .wire import HIDDEN, Gone, Talk, Wire
 
 _AWAITED = Reply(220, None, "")  # what a finished handshake hands to the waiting conversation
 

@@ -15,9 +15,9 @@ from postwicket.core.clock import Clock
 from postwicket.core.reply import Reply
 
 from .answer import Answer, Stage, Trouble
-from .client_capabilities import HELO_ONLY, Capabilities
-from .client_content import ContentSink
-from .client_events import ClientEvent
+from .capabilities import HELO_ONLY, Capabilities
+from .content import ContentSink
+from .events import ClientEvent
 from .reply_reader import ReplyReader
 from .transcript import EVERYBODY, Transcript
 

@@ -14,7 +14,7 @@ from postwicket.core.envelope import Body, Recipient, Sender
 from postwicket.core.reply import Reply
 
 from .answer import Answer, Stage
-from .client_capabilities import Capabilities
+from .capabilities import Capabilities
 from .outgoing import is_clean
 
 BARE_LINE_END: Final = Reply(

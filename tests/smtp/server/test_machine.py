@@ -9,8 +9,8 @@ import pytest
 from postwicket.core.address import Address
 from postwicket.core.envelope import Body, Notify
 from postwicket.core.reply import Reply
-from postwicket.smtp import replies
-from postwicket.smtp.events import (
+from postwicket.smtp.server import replies
+from postwicket.smtp.server.events import (
     Authenticate,
     Content,
     ContentRefused,
@@ -22,10 +22,10 @@ from postwicket.smtp.events import (
     Reset,
     StartTls,
 )
-from postwicket.smtp.moves import MOVES, State, objection
-from postwicket.smtp.server import LONGEST_LINE, MOST_ERRORS, ServerProtocol
-from postwicket.smtp.terms import Terms
-from tests.smtp.dialogue import OPEN, STRICT, listen, play, start
+from postwicket.smtp.server.machine import LONGEST_LINE, MOST_ERRORS, ServerProtocol
+from postwicket.smtp.server.moves import MOVES, State, objection
+from postwicket.smtp.server.terms import Terms
+from tests.smtp.server.dialogue import OPEN, STRICT, listen, play, start
 
 GREETED = """
     S: 220 *

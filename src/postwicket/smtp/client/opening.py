@@ -14,10 +14,10 @@ from postwicket.core.reply import Reply
 from postwicket.core.secret import Secret
 
 from .answer import Stage, Trouble
-from .client_capabilities import HELO_ONLY, read_capabilities
-from .client_events import Ready, UpgradeTls
-from .client_wire import HIDDEN, Gone, Wire
+from .capabilities import HELO_ONLY, read_capabilities
+from .events import Ready, UpgradeTls
 from .transcript import EVERYBODY
+from .wire import HIDDEN, Gone, Wire
 
 # RFC 5321, section 3.2: what an old server says when it does not know EHLO.
 _NO_EHLO = frozenset({500, 502, 504, 550})

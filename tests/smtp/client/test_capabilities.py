@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postwicket.core.reply import Reply, parse_reply
-from postwicket.smtp.client_capabilities import read_capabilities
+from postwicket.smtp.client.capabilities import read_capabilities
 
 GMAIL = """250-smtp.gmail.com at your service
 250-SIZE 35882577

@@ -47,9 +47,7 @@ from .terms import Terms, keywords
 LONGEST_LINE: Final = 2048  # octets; RFC 5321 asks for 512, and DSN parameters need more
 LONGEST_RESPONSE: Final = 12_288  # octets; RFC 4954, section 4
 MOST_ERRORS: Final = 15
-MOST_REPLIES: Final = (
-    200  # said at a time: an EHLO of eight octets is answered with thirty times that
-)
+MOST_REPLIES: Final = 200  # said at a time; an EHLO is answered with thirty times its octets
 
 
 class _Nothing(Enum):

@@ -12,8 +12,8 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 
 from postwicket.core.reply import Reply
-from postwicket.smtp import replies
-from postwicket.smtp.events import (
+from postwicket.smtp.server import replies
+from postwicket.smtp.server.events import (
     Authenticate,
     Data,
     Event,
@@ -24,8 +24,8 @@ from postwicket.smtp.events import (
     Reset,
     StartTls,
 )
-from postwicket.smtp.server import ServerProtocol
-from postwicket.smtp.terms import Terms
+from postwicket.smtp.server.machine import ServerProtocol
+from postwicket.smtp.server.terms import Terms
 
 AGREE = {
     Hello: Reply(250, None, "mail.example.org at your service"),

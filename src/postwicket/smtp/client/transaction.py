@@ -14,12 +14,12 @@ from typing import Final
 from postwicket.core.reply import Reply
 
 from .answer import Answer, Stage, Trouble
-from .client_commands import Mail, mail_command, objection, rcpt_command, unspeakable
-from .client_content import ContentSink
-from .client_events import ContentWanted
-from .client_wire import Gone, Talk, Wire
+from .commands import Mail, mail_command, objection, rcpt_command, unspeakable
+from .content import ContentSink
+from .events import ContentWanted
 from .outgoing import dot_stuffed
 from .transcript import EVERYBODY
+from .wire import Gone, Talk, Wire
 
 # RFC 5321, section 4.5.3.1.8: what every server takes.  It also bounds one pipelined write.
 MOST_RECIPIENTS: Final = 100

@@ -5,7 +5,7 @@ from __future__ import annotations
 from postwicket.core.envelope import Body
 from postwicket.core.reply import Reply
 
-from .client_commands import BARE_LINE_END, NEEDS_EIGHT_BIT, SHRUNK, Mail
+from .commands import BARE_LINE_END, NEEDS_EIGHT_BIT, SHRUNK, Mail
 from .outgoing import CleanLines, DotStuffer
 
 

@@ -7,9 +7,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postwicket.smtp.events import Content, Event
-from postwicket.smtp.framing import BareLineEnd, DotReader
-from tests.smtp.dialogue import OPEN, STRICT, listen, start
+from postwicket.smtp.server.events import Content, Event
+from postwicket.smtp.server.framing import BareLineEnd, DotReader
+from tests.smtp.server.dialogue import OPEN, STRICT, listen, start
 
 TALK = (
     b"EHLO c\r\nAUTH LOGIN\r\nYW5u\r\nc2VjcmV0\r\nMAIL FROM:<a@b.example> SIZE=10\r\n"

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from postwicket.core.address import Address
 from postwicket.core.envelope import Body, Notify, Recipient, Sender
 from postwicket.core.secret import Secret
-from postwicket.smtp.answer import Answer, Stage, Trouble
-from postwicket.smtp.client import Client
-from postwicket.smtp.client_commands import SHRUNK, Mail
-from postwicket.smtp.client_events import ContentWanted, Ended, Finished, Ready, UpgradeTls
-from postwicket.smtp.client_opening import Credentials, Opening
+from postwicket.smtp.client.answer import Answer, Stage, Trouble
+from postwicket.smtp.client.commands import SHRUNK, Mail
+from postwicket.smtp.client.events import ContentWanted, Ended, Finished, Ready, UpgradeTls
+from postwicket.smtp.client.machine import Client
+from postwicket.smtp.client.opening import Credentials, Opening
 
 HEADER = b"Subject: x\r\n"
 WHOLE = HEADER + b"\r\nHello\r\n.dot\r\n"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postwicket.smtp.reply_reader import MOST_LINES, PeerMisbehaved, ReplyReader
+from postwicket.smtp.client.reply_reader import MOST_LINES, PeerMisbehaved, ReplyReader
 
 
 def read(*pieces: bytes) -> list[str]:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postwicket.smtp.outgoing import CleanLines, DotStuffer, dot_stuffed, is_clean
+from postwicket.smtp.client.outgoing import CleanLines, DotStuffer, dot_stuffed, is_clean
 
 TRICKY = st.lists(st.sampled_from([b"\r\n", b".", b"a", b"\r", b"\n", b"\0", b".\r\n"])).map(
     b"".join

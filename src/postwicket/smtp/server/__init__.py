@@ -1,0 +1,1 @@
+"""The server's half: what a client says to us, read strictly and answered plainly."""
