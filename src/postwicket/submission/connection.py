@@ -28,7 +28,7 @@ from .session import Session
 # Seconds that a client which starts TLS at once gets to do so before it is greeted in the clear:
 # of an address whose clients wait for the greeting, of an unknown one, and of one where a client
 # did not wait lately.  What is typed by a program comes within a millisecond or two.
-FIRST_BYTES: Final = {Manners.PATIENT: 0.008, Manners.UNKNOWN: 0.03, Manners.EARLY: 0.5}
+FIRST_BYTES: Final = {Manners.PATIENT: 0.005, Manners.UNKNOWN: 0.03, Manners.EARLY: 0.5}
 LINGER: Final = 10.0  # seconds that a client gets to read why we hung up
 MOST_LINGERED: Final = 200_000_000  # octets thrown away meanwhile
 MOST_UNREAD: Final = 256_000  # octets of pipelined input taken while an answer is worked out
