@@ -153,7 +153,9 @@ def _settled(data: dict[str, object]) -> str:
         if data.get(key):
             parts.append(f"{words} {data[key]}")
     sentence = " ".join(parts)
-    told = [str(data[key]) for key in ("why", "reply") if data.get(key)]
+    why, reply = str(data.get("why", "")), str(data.get("reply", ""))
+    # The reason often quotes the reply; once is enough.
+    told = [text for text in (why, "" if reply in why else reply) if text]
     due = data.get("next_attempt")
     if isinstance(due, int | float):
         told.append(f"next attempt {show.exact(due)}")
