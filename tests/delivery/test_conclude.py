@@ -57,7 +57,7 @@ def test_each_recipient_has_its_own_end() -> None:
     first, second = found.settlements
     assert (first.state, first.due, first.cause) == (State.DELIVERED, None, "")
     assert (second.state, second.due, second.cause) == (State.DEFERRED, 1060.0, "rate")
-    assert [s.entry.data()["attempts"] for s in found.settlements] == [1, 4]
+    assert [s.entry.data()["attempts"] for s in found.settlements if s.entry] == [1, 4]
     assert first.claimed_by == 7
     (told,) = found.results
     assert (told.action, told.status, told.remote) == (Action.RELAYED, "2.0.0", "peer")
@@ -92,7 +92,10 @@ def test_who_waits_for_a_host_spends_no_attempt_and_stays_uncertain() -> None:
     found = postpone(SHIPMENT, DOWN, 1300.0, WHEN)
     assert [s.state for s in found.settlements] == [State.DEFERRED, State.UNCERTAIN]
     assert all(s.attempt is None and s.due == 1300.0 for s in found.settlements)
-    assert [s.entry.data().get("attempts") for s in found.settlements] == [0, 3]
+    fresh, waited = (s.entry for s in found.settlements)
+    assert fresh is not None
+    assert fresh.data()["attempts"] == 0
+    assert waited is None  # it was uncertain before and is still: nothing to tell
     gone = postpone(SHIPMENT, DOWN, 1300.0, replace(WHEN, now=100_000.0))
     assert [s.state for s in gone.settlements] == [State.EXPIRED] * 2
 

@@ -80,6 +80,7 @@ def test_the_hook_hears_what_was_committed(tmp_path: Path) -> None:
         await asyncio.gather(queue.accept(made), queue.accept(refused))
         await queue.settle([failed], [notice])
         await queue.settle([failed])
+        assert failed.entry is not None
         queue.record(failed.entry)
         await queue.close()
         assert heard == [made.entry, failed.entry, notice.entry, failed.entry]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from postwicket.core.entry import Administered
@@ -187,6 +189,21 @@ def test_a_part_of_a_settlement_may_take_effect(kept: Kept) -> None:
         assert await queue.settle(both) == 1
         states = [row.state for row in kept.store.rows(Selection(), limit=9, all=True)]
         assert states == [State.DELIVERED, State.FAILED]
+
+    kept.run(test)
+
+
+def test_a_delivery_that_only_waits_on_leaves_nothing_in_the_journal(kept: Kept) -> None:
+    one, other = new(slot=1), new(slot=1)
+
+    async def test(queue: Queue) -> None:
+        await queue.accept(one)
+        await queue.accept(other)
+        waits = replace(settled(born(one), State.DEFERRED, due=NOW + 9, tried=None), entry=None)
+        assert await queue.settle([waits, settled(born(other), State.DELIVERED)]) == 2
+        assert len(kept.store.journal(kind="settled", since=0, limit=9)) == 1
+        (row,) = kept.store.rows(Selection(state=State.DEFERRED), limit=9)
+        assert (row.attempts, row.next_attempt) == (0, NOW + 9)
 
     kept.run(test)
 

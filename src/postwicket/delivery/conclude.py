@@ -130,13 +130,10 @@ def _settlement(
     warned: bool,
 ) -> Settlement:
     cause = outcome.cause.value if outcome.cause else ""
-    return Settlement(
-        delivery=delivery,
-        claimed_by=when.slot,
-        state=outcome.state,
-        due=outcome.due,
-        attempt=attempt,
-        entry=Settled(
+    entry = None
+    # A delivery that only waits on, among thousands behind a dead host, has nothing new to tell.
+    if attempt is not None or outcome.state is not delivery.state:
+        entry = Settled(
             at=when.now,
             message=delivery.message,
             delivery=delivery.number,
@@ -151,7 +148,14 @@ def _settlement(
             why=outcome.why,
             next_attempt=outcome.due,
             seconds=round(attempt.seconds, 6) if attempt else None,
-        ),
+        )
+    return Settlement(
+        delivery=delivery,
+        claimed_by=when.slot,
+        state=outcome.state,
+        due=outcome.due,
+        attempt=attempt,
+        entry=entry,
         route=shipment.via,
         cause=cause,
         reply=said,

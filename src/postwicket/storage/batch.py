@@ -40,7 +40,7 @@ def write(connection: sqlite3.Connection, units: Sequence[Unit]) -> list[str]:
     _add(connection, kept + notices)
     entries = [unit.entries for unit in kept + notices]
     entries += [unit.row for unit in units if isinstance(unit, Record)]
-    entries += chain.from_iterable(unit.entries for unit in settles)
+    entries += [row for unit in settles for row in unit.entries if row is not None]
     insert(connection, "add entries", entries)
     for unit in units:
         if isinstance(unit, Call):
@@ -169,7 +169,7 @@ def _settle_each(connection: sqlite3.Connection, unit: Settle) -> None:
     """Try one change after the other, and strike from the unit what takes no effect."""
     effective: list[Settlement] = []
     attempts: list[Row | None] = []
-    entries: list[Row] = []
+    entries: list[Row | None] = []
     for at, settlement in enumerate(unit.settlements):
         if insert(connection, "settle", [unit.changes[at]]):
             effective.append(settlement)

@@ -200,7 +200,8 @@ class MemoryQueue:
         kept.reply = settlement.reply
         if settlement.attempt is not None:
             kept.attempts.append(settlement.attempt)
-        memory.journal.append(settlement.entry)
+        if settlement.entry is not None:
+            memory.journal.append(settlement.entry)
         memory.let_go(before.message)
         return True
 

@@ -87,7 +87,8 @@ class Settle(Unit):
         """Build the rows."""
         self.changes = [change_row(settlement) for settlement in self.settlements]
         self.attempts = [attempt_row(settlement) for settlement in self.settlements]
-        self.entries = [entry_row(settlement.entry) for settlement in self.settlements]
+        entries = [settlement.entry for settlement in self.settlements]
+        self.entries = [entry_row(entry) if entry else None for entry in entries]
         for notice in self.notices:
             notice.prepare()
 
@@ -96,7 +97,8 @@ class Settle(Unit):
         if self.error is not None or not self.effective:
             return ()
         notices = [notice.new.entry for notice in self.notices]
-        return [settlement.entry for settlement in self.effective] + notices
+        told = [settlement.entry for settlement in self.effective if settlement.entry]
+        return told + notices
 
 
 class Record(Unit):

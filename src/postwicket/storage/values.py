@@ -136,7 +136,7 @@ class Settlement:
     It takes effect only while `claimed_by` still holds the delivery and `delivery.attempts` is
     its count, so that a worker whose lease has ended cannot overwrite what came after it.
     The count grows by one when there is an `attempt`; the claim ends; `due` is ignored where
-    the state is final or held.
+    the state is final or held.  `entry` is None where nothing happened but that it waits on.
     """
 
     delivery: Delivery
@@ -144,7 +144,7 @@ class Settlement:
     state: State
     due: float | None
     attempt: Attempt | None
-    entry: Entry
+    entry: Entry | None
     route: str = ""
     cause: str = ""
     reply: str = ""
