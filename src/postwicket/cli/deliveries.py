@@ -217,105 +217,50 @@ def _counted(count: int) -> str:
 AllOption = Annotated[bool, typer.Option("--all", help="Every delivery that can be.")]
 
 
-@app.command()
-def retry(
-    context: typer.Context,
-    ids: IdsArgument = None,
-    *,
-    sender: SenderOption = None,
-    recipient: RecipientOption = None,
-    domain: DomainOption = None,
-    route: RouteOption = None,
-    cause: CauseOption = None,
-    all: AllOption = False,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Try waiting deliveries now."""
-    chosen = Filters(sender=sender, recipient=recipient, domain=domain, route=route, cause=cause)
-    call = Call.of(context, config, as_json)
-    _move(
-        call,
-        "retry",
-        ids,
-        chosen,
-        lambda desk, one: desk.retry(one, now=now()),
-        "due now",
-        all=all,
-    )
+def _add(name: str, verb: Verb, *, done: str, help: str) -> None:
+    """Add one of the commands that change deliveries; they differ in nothing but these words."""
+
+    @app.command(name, help=help)
+    def command(
+        context: typer.Context,
+        ids: IdsArgument = None,
+        *,
+        sender: SenderOption = None,
+        recipient: RecipientOption = None,
+        domain: DomainOption = None,
+        route: RouteOption = None,
+        cause: CauseOption = None,
+        all: AllOption = False,
+        config: ConfigOption = None,
+        as_json: JsonOption = False,
+    ) -> None:
+        chosen = Filters(
+            sender=sender, recipient=recipient, domain=domain, route=route, cause=cause
+        )
+        _move(Call.of(context, config, as_json), name, ids, chosen, verb, done, all=all)
 
 
-@app.command()
-def hold(
-    context: typer.Context,
-    ids: IdsArgument = None,
-    *,
-    sender: SenderOption = None,
-    recipient: RecipientOption = None,
-    domain: DomainOption = None,
-    route: RouteOption = None,
-    cause: CauseOption = None,
-    all: AllOption = False,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Keep waiting deliveries back until they are released."""
-    chosen = Filters(sender=sender, recipient=recipient, domain=domain, route=route, cause=cause)
-    call = Call.of(context, config, as_json)
-    _move(call, "hold", ids, chosen, lambda desk, one: desk.hold(one, now=now()), "held", all=all)
-
-
-@app.command()
-def release(
-    context: typer.Context,
-    ids: IdsArgument = None,
-    *,
-    sender: SenderOption = None,
-    recipient: RecipientOption = None,
-    domain: DomainOption = None,
-    route: RouteOption = None,
-    cause: CauseOption = None,
-    all: AllOption = False,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Let held deliveries go."""
-    chosen = Filters(sender=sender, recipient=recipient, domain=domain, route=route, cause=cause)
-    call = Call.of(context, config, as_json)
-    _move(
-        call,
-        "release",
-        ids,
-        chosen,
-        lambda desk, one: desk.release(one, now=now()),
-        "released",
-        all=all,
-    )
-
-
-@app.command()
-def cancel(
-    context: typer.Context,
-    ids: IdsArgument = None,
-    *,
-    sender: SenderOption = None,
-    recipient: RecipientOption = None,
-    domain: DomainOption = None,
-    route: RouteOption = None,
-    cause: CauseOption = None,
-    all: AllOption = False,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """End waiting or held deliveries for good, without a notice."""
-    chosen = Filters(sender=sender, recipient=recipient, domain=domain, route=route, cause=cause)
-    call = Call.of(context, config, as_json)
-    _move(
-        call,
-        "cancel",
-        ids,
-        chosen,
-        lambda desk, one: desk.cancel(one, now=now()),
-        "cancelled",
-        all=all,
-    )
+_add(
+    "retry",
+    lambda desk, one: desk.retry(one, now=now()),
+    done="due now",
+    help="Try waiting deliveries now.",
+)
+_add(
+    "hold",
+    lambda desk, one: desk.hold(one, now=now()),
+    done="held",
+    help="Keep waiting deliveries back until they are released.",
+)
+_add(
+    "release",
+    lambda desk, one: desk.release(one, now=now()),
+    done="released",
+    help="Let held deliveries go.",
+)
+_add(
+    "cancel",
+    lambda desk, one: desk.cancel(one, now=now()),
+    done="cancelled",
+    help="End waiting or held deliveries for good, without a notice.",
+)
