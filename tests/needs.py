@@ -5,10 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/postfix/sbin"
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip on a user's machine, and fail under CI, where nothing may be missing."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 def need(program: str, package: str | None = None) -> str:
@@ -21,17 +29,10 @@ def need(program: str, package: str | None = None) -> str:
     found = found or shutil.which(program, path=path)
     if found:
         return found
-    reason = f"{program} is missing; install the Debian package {package or program}"
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+    missing(f"{program} is missing; install the Debian package {package or program}")
 
 
 def need_root(why: str) -> None:
     """Skip for an ordinary user, and fail under CI, which runs as root."""
-    if os.geteuid() == 0:
-        return
-    reason = f"{why}; run the tests as root"
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+    if os.geteuid() != 0:
+        missing(f"{why}; run the tests as root")
