@@ -663,6 +663,18 @@ def test_a_script_that_says_everything_at_once_hears_every_answer(tmp_path: Path
     run(tmp_path, story)
 
 
+def test_a_long_script_hears_every_answer_too(tmp_path: Path) -> None:
+    async def story(shop: Shop) -> None:
+        client = await Client.connect(shop.ports["none"])
+        client.writer.write(b"NOOP\r\n" * 1000 + b"HELO c\r\n")
+        client.writer.write_eof()
+        heard = await client.rest()
+        assert heard.count(b"250 2.0.0 OK\r\n") == 1000
+        assert heard.endswith(b"at your service, [127.0.0.1]\r\n")
+
+    run(tmp_path, story)
+
+
 @pytest.mark.parametrize("octets", [100, 1_000_000])
 def test_a_client_that_goes_away_leaves_nothing_behind(tmp_path: Path, octets: int) -> None:
     async def story(shop: Shop) -> None:

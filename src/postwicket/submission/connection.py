@@ -22,7 +22,7 @@ from postwicket.net.tls import TlsFailed, TlsLayer, looks_like_client_hello
 
 from . import connection_refusals as said
 from .counter import Counter, Manners
-from .listening import Listening
+from .listening import Listening, plain_address
 from .session import Session
 
 # Seconds that a client which starts TLS at once gets to do so before it is greeted in the clear:
@@ -51,9 +51,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_admitted", "_began", "_behind", "_counter", "_deadline", "_half_closed",
-        "_lingered",
-        "_listening", "_peer", "_phase", "_proxy", "_reading", "_session", "_timer", "_tls",
-        "_transport", "_unanswered", "_unread", "_writable",
+        "_lingered", "_listening", "_peer", "_phase", "_proxy", "_reading", "_session",
+        "_timer", "_tls", "_transport", "_unanswered", "_unread", "_writable",
     )  # fmt: skip
 
     _transport: asyncio.Transport
@@ -78,7 +77,7 @@ class Connection(asyncio.Protocol):
         """Begin; see asyncio.Protocol."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one without saying so
         address = transport.get_extra_info("peername")
-        self._peer = _plain_address(str(address[0])) if address else ""
+        self._peer = plain_address(str(address[0])) if address else ""
         self._began = now = self._counter.loop.time()
         self._deadline = now + self._counter.settings.handshake
         self._counter.enter(self)
@@ -110,7 +109,7 @@ class Connection(asyncio.Protocol):
 
         A script may hand everything over at once and shut down its side.
         """
-        self._half_closed = self._session is not None and self._session.waiting
+        self._half_closed = self._answers_due
         return self._half_closed
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's)
@@ -332,8 +331,7 @@ class Connection(asyncio.Protocol):
             self._touch()
             self._write()
             self._regulate()
-            if self._half_closed and self._session and not self._session.waiting:
-                self._transport.close()
+            self._close_if_done()
 
     def _write(self) -> None:
         """Write what the session says, and do what it came to."""
@@ -366,6 +364,16 @@ class Connection(asyncio.Protocol):
             self._session.receive(b"")
             self._write()
             self._regulate()
+            self._close_if_done()
+
+    @property
+    def _answers_due(self) -> bool:
+        return self._behind or (self._session is not None and self._session.waiting)
+
+    def _close_if_done(self) -> None:
+        """Close for a client that has shut down its side and heard everything."""
+        if self._half_closed and not self._answers_due:
+            self._transport.close()
 
     def _part(self, *, politely: bool) -> None:
         if politely:
@@ -430,11 +438,6 @@ class Connection(asyncio.Protocol):
                 listener=self._listening.settings.name,
             )
         )
-
-
-def _plain_address(address: str) -> str:
-    # A dual-stack socket shows IPv4 clients in IPv6 clothes; a zone means nothing to others.
-    return address.removeprefix("::ffff:").partition("%")[0]
 
 
 def _has_input(transport: asyncio.Transport) -> bool:

@@ -54,6 +54,17 @@ def terms_of(listener: Listener, *, hostname: str, size: int, recipients: int) -
     )
 
 
+def plain_address(address: str) -> str:
+    """Return a peer's address as it is compared and shown.
+
+    A dual-stack socket shows IPv4 clients in IPv6 clothes; a zone means nothing to others.
+
+    >>> plain_address("::ffff:192.0.2.1"), plain_address("fe80::1%eth0")
+    ('192.0.2.1', 'fe80::1')
+    """
+    return address.removeprefix("::ffff:").partition("%")[0]
+
+
 def _within(address: str, networks: Networks) -> bool:
     try:
         found = ip_address(address)

@@ -101,7 +101,6 @@ AUTH_NOT_BASE64: Final = Reply(
 AUTH_MALFORMED: Final = Reply(
     501, (5, 2), "The response is not what the mechanism prescribes", "auth.malformed"
 )
-AUTH_TOO_LONG: Final = Reply(500, (5, 6), "The response is too long", "auth.too-long")
 
 BARE_IN_CONTENT: Final = Reply(
     550,
