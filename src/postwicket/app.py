@@ -35,6 +35,7 @@ from postwicket.submission.accept import Door
 from postwicket.submission.connection import Connection
 from postwicket.submission.counter import Counter
 from postwicket.submission.listening import Listening, terms_of
+from postwicket.submission.session import Session
 from postwicket.submission.sign_in import Members, SignIn
 
 READY: Final = b"R"
@@ -214,7 +215,9 @@ async def _listen(
         )
         servers.append(
             await loop.create_server(
-                partial(Connection, listening, counter), sock=listening_socket, backlog=BACKLOG
+                partial(Connection, listening, counter, partial(Session, listening, counter)),
+                sock=listening_socket,
+                backlog=BACKLOG,
             )
         )
     return servers

@@ -27,6 +27,7 @@ from postwicket.submission.accept import Door
 from postwicket.submission.connection import Connection
 from postwicket.submission.counter import Counter
 from postwicket.submission.listening import Listening, terms_of
+from postwicket.submission.session import Session
 from postwicket.submission.sign_in import Members, SignIn
 
 ANN = "ann@example.org"
@@ -139,8 +140,9 @@ async def open_shop(
         Listener(address="127.0.0.1:0", tls="implicit"),
         Listener(address="127.0.0.1:0", tls="none", account=ANN),
     ):
+        listening = shop.listening(listener)
         make: Callable[[], Connection] = partial(
-            Connection, shop.listening(listener), shop.counter
+            Connection, listening, shop.counter, partial(Session, listening, shop.counter)
         )
         server = await shop.loop.create_server(make, "127.0.0.1", 0)
         shop.ports[listener.tls] = server.sockets[0].getsockname()[1]

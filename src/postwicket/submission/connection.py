@@ -9,7 +9,6 @@ the STARTTLS port is served, and whoever waits for words on the TLS port gets on
 from __future__ import annotations
 
 import asyncio
-import select
 from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final, cast
@@ -18,12 +17,13 @@ from postwicket.core.entry import Finding
 from postwicket.core.refusal import Refusal
 from postwicket.core.reply import Reply
 from postwicket.net.proxy import ProxyFault, ProxyReader
+from postwicket.net.sockets import has_input
 from postwicket.net.tls import TlsFailed, TlsLayer, looks_like_client_hello
 
 from . import connection_refusals as said
+from .conversation import Begin, Conversation
 from .counter import Counter, Manners
 from .listening import Listening, plain_address
-from .session import Session
 
 # Seconds that a client which starts TLS at once gets to do so before it is greeted in the clear:
 # of an address whose clients wait for the greeting, of an unknown one, and of one where a client
@@ -50,19 +50,20 @@ class Connection(asyncio.Protocol):
     """See the module's text; the listener makes one for each connection."""
 
     __slots__ = (
-        "_admitted", "_began", "_behind", "_counter", "_deadline", "_half_closed",
+        "_admitted", "_began", "_begin", "_behind", "_counter", "_deadline", "_half_closed",
         "_lingered", "_listening", "_peer", "_phase", "_proxy", "_reading", "_session",
         "_timer", "_tls", "_transport", "_unanswered", "_unread", "_writable",
     )  # fmt: skip
 
     _transport: asyncio.Transport
 
-    def __init__(self, listening: Listening, counter: Counter) -> None:
+    def __init__(self, listening: Listening, counter: Counter, begin: Begin) -> None:
         self._listening = listening
         self._counter = counter
+        self._begin = begin
         self._phase = Phase.CLOSED
         self._proxy: ProxyReader | None = None
-        self._session: Session | None = None
+        self._session: Conversation | None = None
         self._tls: TlsLayer | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._peer = self._admitted = ""
@@ -166,7 +167,7 @@ class Connection(asyncio.Protocol):
         elif self._session.receiving_content:
             self._look_at_the_speed(self._session, now)
 
-    def _look_at_the_speed(self, session: Session, now: float) -> None:
+    def _look_at_the_speed(self, session: Conversation, now: float) -> None:
         seconds = now - session.content_began
         slowest = self._counter.settings.min_rate * seconds
         if seconds > GRACE and session.content_size < slowest:
@@ -204,7 +205,7 @@ class Connection(asyncio.Protocol):
             self._begin_handshake()
             self._wait(self._counter.settings.greeting_wait, self._explain_tls_port)
             return
-        self._session = Session(self._listening, self._counter, self._peer, self._woken)
+        self._session = self._begin(self._peer, self._woken)
         if refusal is not None or self._listening.certificates is None:
             self._greet(refusal)
             return
@@ -214,7 +215,7 @@ class Connection(asyncio.Protocol):
     def _nothing_came(self) -> None:
         if self._phase is not Phase.FIRST_BYTES:
             return
-        if _has_input(self._transport):
+        if has_input(self._transport):
             # On a busy loop the timer can be ahead of bytes that are here already.
             self._wait(FIRST_BYTES[Manners.PATIENT], self._nothing_came)
         else:
@@ -273,7 +274,7 @@ class Connection(asyncio.Protocol):
         self._touch()
         upgraded = self._session is not None and self._session.greeted
         if self._session is None:
-            self._session = Session(self._listening, self._counter, self._peer, self._woken)
+            self._session = self._begin(self._peer, self._woken)
         self._session.tls_started(tls.description)
         if not upgraded:
             self._session.greet()
@@ -438,13 +439,3 @@ class Connection(asyncio.Protocol):
                 listener=self._listening.settings.name,
             )
         )
-
-
-def _has_input(transport: asyncio.Transport) -> bool:
-    """Say whether bytes have arrived that the loop has not got round to reading."""
-    connected = transport.get_extra_info("socket")
-    if connected is None or connected.fileno() < 0:
-        return False
-    poll = select.poll()
-    poll.register(connected.fileno(), select.POLLIN)
-    return bool(poll.poll(0))

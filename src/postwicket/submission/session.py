@@ -1,18 +1,15 @@
-"""One SMTP session: the machine's questions, answered with the worker's knowledge.
+"""A session of somebody who hands mail in: who is it, what may they send, and is it kept.
 
-Nothing here waits.  What takes time (a password check, the commit of a message, a write to
-disk) runs as a task, and `wake` tells the connection when there is something to say again.
+What all sessions have in common, and how answers that take time are given, is in `conversation`.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
-from postwicket.core.entry import Refused, SignedIn
+from postwicket.core.entry import SignedIn
 from postwicket.core.queue_id import spell
 from postwicket.core.refusal import Refusal
 from postwicket.core.reply import Reply
@@ -23,175 +20,64 @@ from postwicket.policy.sender import may_send_as
 from postwicket.smtp.server import replies
 from postwicket.smtp.server.events import (
     Authenticate,
-    Content,
-    ContentRefused,
     Data,
     EndOfContent,
-    Event,
     Hello,
     Mail,
-    Quit,
     Rcpt,
-    Reset,
-    StartTls,
 )
-from postwicket.smtp.server.machine import ServerProtocol
-from postwicket.smtp.server.moves import State
 from postwicket.storage.interfaces import StorageUnavailable
 
 from . import connection_refusals as said
 from .accept import Origin, Receipt, unavailable
+from .conversation import Conversation
 from .counter import Counter
 from .draft import Draft
 from .listening import Listening
 from .sign_in import SignedInAs, address_of
 
 MOST_FAILED_SIGN_INS: Final = 3
-MOST_RECORDED: Final = 20  # refusals of one session that go into the journal
 
 
-class Session:
+class Session(Conversation):
     """See the module's text.  `peer` is the client's address."""
 
-    __slots__ = (
-        "_account", "_allowance", "_counter", "_draft", "_failed", "_generation", "_gone", "_helo",
-        "_listening", "_machine", "_origin", "_peer", "_recorded", "_task", "_tls", "_wake",
-        "content_began", "content_size", "greeted", "said_goodbye", "wants_tls",
-    )  # fmt: skip
+    __slots__ = ("_account", "_allowance", "_failed", "_generation", "_origin")
 
     def __init__(
         self, listening: Listening, counter: Counter, peer: str, wake: Callable[[], None]
     ) -> None:
-        self._listening = listening
-        self._counter = counter
-        self._peer = peer
-        self._wake = wake
-        self._machine = ServerProtocol(listening.terms)
+        super().__init__(listening, counter, peer, wake)
         self._account: SignedInAs | None = None
         self._allowance = counter.allowance
         self._generation = 0
         self._origin: Origin | None = None
-        self._draft: Draft | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._tls = ""
-        self._helo = ""
         self._failed = 0
-        self._gone = False
-        self._recorded = 0
-        self.content_size = 0
-        self.content_began = 0.0
-        self.wants_tls = False
-        self.greeted = False
-        self.said_goodbye = False
 
-    # --- for the connection -----------------------------------------------------------------
-
-    def greet(self, refusal: Reply | None = None) -> None:
-        """Open the session, or refuse it."""
-        self.greeted = True
-        if refusal is None and self._counter.draining:
-            refusal = said.SHUTTING_DOWN
-        bound = self._listening.settings.account
-        if refusal is None and bound is not None and not self._act_as(bound):
-            refusal = STOPPED.reply
-        self._machine.greet(refusal or _greeting(self._listening.terms.hostname))
-
-    def receive(self, data: bytes) -> None:
-        """Take plaintext from the client, as far as no answer is being waited for."""
-        self._machine.receive_data(data)
-        if self._task is None:
-            self._go_on()
-
-    def data_to_send(self) -> bytes:
-        """Return the plaintext to write now, once."""
-        return self._machine.data_to_send()
+    # --- for the conversation ---------------------------------------------------------------
 
     def tls_started(self, description: str) -> None:
         """Everything from here on is encrypted (`TLSv1.3 TLS_AES_256_GCM_SHA384`)."""
-        self._tls = description
         self._origin = None
-        self.wants_tls = False
-        self._machine.tls_started()
+        super().tls_started(description)
 
-    def close(self, reply: Reply) -> None:
-        """Hang up from our side."""
-        self._machine.close(reply)
+    def _unwelcome(self) -> Reply | None:
+        bound = self._listening.settings.account
+        return STOPPED.reply if bound is not None and not self._act_as(bound) else None
 
-    def drain(self) -> None:
-        """Hang up if the client has no message under way."""
-        if self._task is None and self._machine.between_messages:
-            self._machine.close(said.SHUTTING_DOWN)
-
-    def lost(self) -> None:
-        """Let go of an unfinished message: the connection is gone."""
-        self._gone = True
-        if self._task is None:
-            self._drop()
+    def _answered(self) -> None:
+        if self._failed >= MOST_FAILED_SIGN_INS:
+            self._machine.close(said.TOO_MANY_SIGN_INS)
 
     @property
-    def finished(self) -> bool:
-        """True when nothing more will be read."""
-        return self._machine.state is State.CLOSED
-
-    @property
-    def behind(self) -> bool:
-        """True when more is to be answered once `data_to_send` is written."""
-        return self._machine.behind
-
-    @property
-    def waiting(self) -> bool:
-        """True while an answer is being worked out."""
-        return self._task is not None
-
-    @property
-    def receiving_content(self) -> bool:
-        """True while the client is sending a message."""
-        return self._task is None and self._machine.state is State.CONTENT
-
-    @property
-    def between_messages(self) -> bool:
-        """True when the client has no transaction under way."""
-        return self._task is None and self._machine.between_messages
+    def _account_name(self) -> str:
+        return self._account.account.address if self._account else ""
 
     # --- the machine's questions ------------------------------------------------------------
 
-    def _go_on(self) -> None:
-        """Answer what can be answered now; a bug of ours ends this session and no other."""
-        try:
-            self._converse()
-        except Exception as bug:  # noqa: BLE001 (the client hears of it, and so does somebody)
-            self._counter.report(bug)
-            self._machine.close(said.BROKEN)
-
-    def _converse(self) -> None:
-        if self._account is not None and self._generation != self._counter.members.generation():
-            self._look_again()
-        while (event := self._machine.next_event()) is not None:
-            answer = _ANSWERS.get(type(event))
-            if answer is not None:
-                reply = answer(self, event)
-                if reply is not None:
-                    self._machine.send(reply)
-            elif isinstance(event, Content):
-                self._take(event.data)
-            elif isinstance(event, ContentRefused):
-                self._drop()
-                self._record("DATA", event.reply)
-            if self._task is not None or self.wants_tls:
-                break
-        # A client that keeps its session for later would keep us from going home.
-        if self._counter.draining and not self.wants_tls:
-            self.drain()
-
     def _hello(self, hello: Hello) -> Reply:
-        self._drop()
-        self._helo = hello.name
         self._origin = None
-        return _at_your_service(self._listening.terms.hostname, self._peer)
-
-    def _start_tls(self, _: StartTls) -> Reply:
-        self.wants_tls = True
-        return replies.READY_FOR_TLS
+        return super()._hello(hello)
 
     def _authenticate(self, question: Authenticate) -> Reply | None:
         try:
@@ -202,14 +88,6 @@ class Session:
             return self._welcome(known, question.mechanism)
         self._work(self._sign_in(question))
         return None
-
-    def _reset(self, _: Reset) -> Reply:
-        self._drop()
-        return replies.FLUSHED
-
-    def _quit(self, _: Quit) -> Reply:
-        self.said_goodbye = True
-        return replies.GOODBYE
 
     def _mail(self, mail: Mail) -> Reply | None:
         if self._counter.draining:  # said behind a message without waiting for its answer
@@ -254,29 +132,6 @@ class Session:
 
     # --- answers that take time -------------------------------------------------------------
 
-    def _work(self, coroutine: Coroutine[None, None, Reply | None]) -> None:
-        self._task = self._counter.loop.create_task(self._finish(coroutine))
-
-    async def _finish(self, coroutine: Coroutine[None, None, Reply | None]) -> None:
-        """Give the answer of `coroutine` to the machine and go on with what came meanwhile."""
-        reply = None
-        try:
-            reply = await coroutine
-        except Exception as bug:  # noqa: BLE001 (the client hears of it, and so does somebody)
-            self._counter.report(bug)
-            self._machine.close(said.BROKEN)
-        self._task = None
-        if self._gone:
-            self._drop()
-            return
-        if reply is not None and not self._machine.finished:
-            self._machine.send(reply)
-            if self._failed >= MOST_FAILED_SIGN_INS:
-                self._machine.close(said.TOO_MANY_SIGN_INS)
-        if not self._machine.finished:
-            self._go_on()
-        self._wake()
-
     async def _accept(self, draft: Draft, origin: Origin) -> Reply:
         outcome = await self._counter.door.accept(draft, origin)
         if isinstance(outcome, Receipt):
@@ -310,29 +165,6 @@ class Session:
         )
         return replies.SIGNED_IN
 
-    # --- content ----------------------------------------------------------------------------
-
-    def _take(self, data: bytes) -> None:
-        self.content_size += len(data)
-        if self._draft is not None and self._draft.add(data) and self._draft.spool is not None:
-            self._work(self._flush(self._draft))
-
-    async def _flush(self, draft: Draft) -> None:
-        """Write what waits in memory; the client is read again when that is done."""
-        try:
-            if draft.spool is not None:
-                await self._counter.loop.run_in_executor(self._counter.disk, draft.spool.flush)
-        except StorageUnavailable as error:
-            self._refused("DATA", unavailable(error))
-            draft.discard()
-            self._draft = None
-            self._machine.refuse_content(unavailable(error).reply)
-
-    def _drop(self) -> None:
-        if self._draft is not None:
-            self._draft.discard()
-            self._draft = None
-
     # --- who --------------------------------------------------------------------------------
 
     def _act_as(self, address: str) -> bool:
@@ -358,8 +190,9 @@ class Session:
         )
 
     def _look_again(self) -> None:
-        """Ask whether this session is still welcome: something changed in the directory."""
-        assert self._account is not None  # noqa: S101 (the caller has looked)
+        """Ask whether this session is still welcome when something changed in the directory."""
+        if self._account is None or self._generation == self._counter.members.generation():
+            return
         try:
             account = self._counter.members.still(self._account)
         except StorageUnavailable:
@@ -391,56 +224,12 @@ class Session:
         )
         return self._origin
 
-    # --- telling ----------------------------------------------------------------------------
-
-    def _refused(self, stage: str, refusal: Refusal, *, account: str = "") -> Reply:
-        self._record(stage, refusal.reply, refusal, account)
-        return refusal.reply
-
-    def _record(
-        self, stage: str, reply: Reply, refusal: Refusal | None = None, account: str = ""
-    ) -> None:
-        self._recorded += 1
-        if self._recorded > MOST_RECORDED:
-            return
-        self._counter.record(
-            Refused(
-                at=self._counter.clock(),
-                stage=stage,
-                rule=reply.rule,
-                cause=refusal.cause.value if refusal else "content",
-                reply=str(reply),
-                why=refusal.why if refusal else reply.text,
-                account=account or (self._account.account.address if self._account else ""),
-                peer=self._peer,
-                helo=self._helo,
-                listener=self._listening.settings.name,
-            )
-        )
-
-
-@lru_cache(maxsize=16)
-def _greeting(hostname: str) -> Reply:
-    return Reply(220, None, f"{hostname} ESMTP Postwicket")
-
-
-@lru_cache(maxsize=256)
-def _at_your_service(hostname: str, peer: str) -> Reply:
-    return Reply(250, None, f"{hostname} at your service, [{peer}]")
-
-
-# One look-up instead of a chain of comparisons: this is asked five times a message.
-_ANSWERS: Final[Mapping[type[Event], Callable[[Session, Any], Reply | None]]] = {
-    kind: getattr(Session, f"_{name}")
-    for kind, name in (
-        (Mail, "mail"),
-        (Rcpt, "rcpt"),
-        (Data, "data"),
-        (EndOfContent, "end"),
-        (Hello, "hello"),
-        (StartTls, "start_tls"),
-        (Authenticate, "authenticate"),
-        (Reset, "reset"),
-        (Quit, "quit"),
-    )
-}
+    ANSWERS = {  # noqa: RUF012 (declared where it is read)
+        **Conversation.ANSWERS,
+        Hello: _hello,
+        Authenticate: _authenticate,
+        Mail: _mail,
+        Rcpt: _rcpt,
+        Data: _data,
+        EndOfContent: _end,
+    }
