@@ -9,7 +9,7 @@ import pytest
 from postwicket.core.cause import Cause
 from postwicket.delivery.plan import LONGEST_REST, WELL, Health, Step, View, plan
 
-NOTHING = View(idle=0, worn=False, opening=0, busy=0, waiting=1, limit=2, health=WELL, now=100.0)
+NOTHING = View(limit=2, health=WELL, now=100.0)
 RESTING = Health(failures=1, until=160.0, eager=101.0)
 
 
@@ -19,16 +19,17 @@ RESTING = Health(failures=1, until=160.0, eager=101.0)
         (NOTHING, Step.OPEN),
         (replace(NOTHING, idle=1), Step.REUSE),
         (replace(NOTHING, idle=1, worn=True), Step.RETIRE),
-        (replace(NOTHING, opening=1), Step.WAIT),
-        (replace(NOTHING, opening=1, waiting=2), Step.OPEN),
-        (replace(NOTHING, busy=2), Step.WAIT),
-        (replace(NOTHING, busy=1, opening=1, waiting=5), Step.WAIT),
+        (replace(NOTHING, here=1, used=1), Step.OPEN),
+        (replace(NOTHING, used=2), Step.WAIT),
+        (replace(NOTHING, used=1, idle=1), Step.REUSE),
+        (replace(NOTHING, used=1, spare=1), Step.MAKE_ROOM),
+        (replace(NOTHING, spare=1), Step.OPEN),
         (replace(NOTHING, health=RESTING), Step.POSTPONE),
         (replace(NOTHING, health=RESTING, idle=1), Step.POSTPONE),
         (replace(NOTHING, health=RESTING, now=102.0), Step.OPEN),
         (replace(NOTHING, health=RESTING, now=102.0, idle=1), Step.REUSE),
-        (replace(NOTHING, health=RESTING, now=102.0, opening=1, waiting=9), Step.POSTPONE),
-        (replace(NOTHING, health=RESTING, now=161.0, opening=1, waiting=9), Step.WAIT),
+        (replace(NOTHING, health=RESTING, now=102.0, here=1, used=1), Step.POSTPONE),
+        (replace(NOTHING, health=RESTING, now=161.0, here=1, used=1), Step.PARK),
         (replace(NOTHING, health=RESTING, now=161.0), Step.OPEN),
     ],
 )

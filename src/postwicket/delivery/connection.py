@@ -1,4 +1,4 @@
-"""One connection to an upstream: carries bytes between a socket and the client machine.
+"""One connection to a mail host: carries bytes between a socket and the client machine.
 
 Callbacks only: no task and no future per message or line, one write per turn.  Content that is
 larger than memory should be is pumped in pieces, and only while the socket takes them.  One lazy
@@ -31,6 +31,7 @@ from postwicket.storage.interfaces import Content
 
 from .dialling import TlsPlan
 from .shipment import UNREADABLE, UNREADABLE_ERRORS, Shipment, mail_of, unreadable
+from .way import Way
 
 BLOCK_TIMEOUT: Final = 180.0  # seconds for a piece of content; RFC 5321, section 4.5.3.2.5
 GOODBYE_TIMEOUT: Final = 5.0  # seconds for the answer to QUIT, which changes nothing
@@ -75,19 +76,21 @@ class Owner(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """One session with an upstream."""
+    """One session with a host that takes mail."""
 
     def __init__(
         self,
         how: Opening,
         tls: TlsPlan | None,
         *,
+        way: Way,
         timeouts: Timeouts,
         clock: Clock,
         owner: Owner,
         disk: Executor | None = None,
     ) -> None:
         self.machine = Client(how, clock)
+        self.way = way
         self.remote = ""
         self.carried = 0  # shipments
         self.began = clock()  # the attempt under way
@@ -98,7 +101,7 @@ class Connection(asyncio.Protocol):
         self._tls: TlsLayer | None = None
         self._timeouts = timeouts
         self._clock = clock
-        self._owner = owner
+        self.owner = owner  # changes when an errand hands it over to its pool
         self._disk = disk
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -222,7 +225,7 @@ class Connection(asyncio.Protocol):
                 self._flow += 1
                 self._pump = self._loop.create_task(self._give(self._flow))
             case Ready():
-                self._owner.connection_ready(self)
+                self.owner.connection_ready(self)
             case UpgradeTls():
                 self._start_tls()
             case Ended(answer):
@@ -232,7 +235,7 @@ class Connection(asyncio.Protocol):
         shipment, self.shipment, self._content = self.shipment, None, None
         self.free_since = self._clock()
         if shipment is not None:
-            self._owner.connection_finished(self, shipment, answers)
+            self.owner.connection_finished(self, shipment, answers)
 
     def _end(self, answer: Answer) -> None:
         if self._over:
@@ -250,7 +253,7 @@ class Connection(asyncio.Protocol):
                     self._tls.close()
                     self._transport.write(self._tls.data_to_send())
                 self._transport.close()
-        self._owner.connection_ended(self, answer)
+        self.owner.connection_ended(self, answer)
 
     def _write(self, data: bytes) -> None:
         if self._transport is None:

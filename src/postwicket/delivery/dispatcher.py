@@ -25,10 +25,15 @@ from postwicket.storage.values import Claimed, Delivery
 
 from .bounce import Bounces
 from .conclude import Circumstances, Conclusion, conclude, postpone, put_away
+from .connection import Timeouts
+from .errand import Means
 from .pool import Pool, Surroundings
 from .route import Router, upstream_of
 from .settling import Settling
 from .shipment import Report, Shipment
+from .turnstile import Turnstile
+from .upstream import bounds_of, way_to
+from .way import NOWHERE
 
 LEASE: Final = 1800.0  # seconds: longer than any attempt with data_timeout may take
 RENEW_EVERY: Final = 120.0  # seconds
@@ -65,15 +70,15 @@ class Dispatcher:
             clock=clock,
             boundary=lambda: secrets.token_hex(16),
         )
-        around = Surroundings(
-            hostname=settings.hostname,
-            delivery=settings.delivery,
-            static=settings.host,
-            schedule=settings.queue.retry,
-            clock=clock,
-            disk=disk,
-        )
-        self._pools = {u.name: Pool(u, around, self) for u in settings.upstream}
+        around = _surroundings(settings, clock, disk)
+        source = str(settings.delivery.source_address or "")
+        self._pools = {
+            u.name: Pool(f"upstream {u.name}", bounds_of(u), around, self)
+            for u in settings.upstream
+        }
+        self._ways = {
+            u.name: way_to(u, settings.hostname, settings.host, source) for u in settings.upstream
+        }
         self._held = 0  # deliveries in the window
         self._kept = 0  # octets of fresh content in memory
         self._fresh: dict[QueueId, list[int]] = {}  # its octets, and deliveries that need it
@@ -135,11 +140,6 @@ class Dispatcher:
 
     # --- pool.Consignor -------------------------------------------------------------------
 
-    def may_begin(self) -> bool:
-        """Say whether one more attempt may be under way in this process."""
-        most = self._settings.delivery.attempts_at_once
-        return sum([pool.busy for pool in self._pools.values()]) < most
-
     def content_of(self, shipment: Shipment) -> Content:
         """Return the bytes of a shipment, from memory if they are there."""
         return shipment.content or self._queue.content(shipment.message.id)
@@ -147,9 +147,6 @@ class Dispatcher:
     def reported(self, shipment: Shipment, report: Report) -> None:
         """Store what came of an attempt."""
         self._conclude(shipment, conclude(shipment, report, self._circumstances()))
-        if len(self._pools) > 1:
-            # The attempt that ended may have been the one too many for another upstream.
-            self._loop.call_soon(self._turn_all)
 
     def postponed(self, shipment: Shipment, answer: Answer, until: float) -> None:
         """Store that a shipment waits for its host."""
@@ -164,10 +161,14 @@ class Dispatcher:
         for delivery in claimed.deliveries:
             ways.setdefault(self._router.via(message, delivery.recipient), []).append(delivery)
         for via, deliveries in ways.items():
-            shipment = Shipment(
-                message=message, deliveries=tuple(deliveries), via=via, content=content
-            )
             name = upstream_of(via)
+            shipment = Shipment(
+                message=message,
+                deliveries=tuple(deliveries),
+                via=via,
+                way=self._ways[name] if name else NOWHERE,
+                content=content,
+            )
             if name is None:
                 self._conclude(shipment, put_away(shipment, self._circumstances()))
             else:
@@ -233,10 +234,6 @@ class Dispatcher:
         except TimeoutError:
             return
 
-    def _turn_all(self) -> None:
-        for pool in self._pools.values():
-            pool.turn()
-
     # --- the queue ------------------------------------------------------------------------
 
     def _poll(self) -> None:
@@ -292,3 +289,17 @@ class Dispatcher:
             self._renewed = now
             future = self._queue.renew(self._slot, lease_until=now + LEASE)
             future.add_done_callback(lambda f: f.cancelled() or f.exception())
+
+
+def _surroundings(settings: Settings, clock: Clock, disk: Executor | None) -> Surroundings:
+    delivery = settings.delivery
+    timeouts = Timeouts(
+        connect=delivery.connect_timeout,
+        command=delivery.command_timeout,
+        data=delivery.data_timeout,
+    )
+    return Surroundings(
+        means=Means(timeouts=timeouts, clock=clock, disk=disk),
+        schedule=settings.queue.retry,
+        turnstile=Turnstile(delivery.attempts_at_once),
+    )

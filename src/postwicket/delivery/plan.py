@@ -26,9 +26,11 @@ CROWDED_FOR: Final = 60.0  # seconds to stay below the number of connections a h
 class Step(Enum):
     """What to do next."""
 
-    REUSE = "send on the freshest idle connection"
-    RETIRE = "close the freshest idle connection, then ask again"
-    OPEN = "open a connection"
+    REUSE = "send on the freshest idle connection of this way"
+    RETIRE = "close the freshest idle connection of this way, then ask again"
+    MAKE_ROOM = "close the oldest idle connection of another way, then ask again"
+    OPEN = "open a connection, and let the shipment wait for it"
+    PARK = "let the shipment wait for what the probe under way finds"
     WAIT = "do nothing until something ends"
     POSTPONE = "let this shipment come back when the host may be"
 
@@ -54,13 +56,18 @@ WELL: Final = Health()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What is known when a shipment waits.  `worn` is about the freshest idle connection."""
+    """What is known when a shipment waits.
 
-    idle: int
-    worn: bool
-    opening: int
-    busy: int
-    waiting: int
+    `idle`, `worn` (of the freshest idle connection), `here` (connections opening or busy) and
+    `health` are about the way of this shipment; `spare` (idle connections of other ways), `used`
+    (those opening or busy) and `limit` are about the whole pool.
+    """
+
+    idle: int = 0
+    worn: bool = False
+    here: int = 0
+    spare: int = 0
+    used: int = 0
     limit: int
     health: Health
     now: float
@@ -69,13 +76,13 @@ class View:
 def plan(view: View) -> Step:
     """Name the next step for the first of the shipments that wait."""
     if view.health.failures:
-        if view.busy or view.opening:
+        if view.here:
             # The one probe is under way; who waits learns soon what it found.
-            return Step.WAIT if view.now >= view.health.until else Step.POSTPONE
+            return Step.PARK if view.now >= view.health.until else Step.POSTPONE
         if view.now < view.health.eager:
             return Step.POSTPONE
     if view.idle:
         return Step.RETIRE if view.worn else Step.REUSE
-    if view.busy + view.opening >= view.limit or view.opening >= view.waiting:
+    if view.used >= view.limit:
         return Step.WAIT
-    return Step.OPEN
+    return Step.MAKE_ROOM if view.used + view.spare >= view.limit and view.spare else Step.OPEN

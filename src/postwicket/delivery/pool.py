@@ -1,42 +1,40 @@
-"""The connections to one upstream: a few, kept while there is mail, given up together.
+"""The connections to one place that takes mail: a few, kept while there is mail.
 
-`submit` a shipment, and the `Consignor` hears of each of its deliveries exactly once: reported
-(an attempt was made), postponed (the host rests; no attempt was spent) or, after `withdraw`,
-handed back.  All decisions are in `plan`; this performs them, without a task per shipment.
+The place is an upstream, or a site: exchangers that share one limit.  `submit` a shipment, and the
+`Consignor` hears of each of its deliveries exactly once: reported (an attempt was made), postponed
+(the place rests; no attempt was spent) or, after `withdraw`, handed back.  Connections carry only
+shipments with the key of their way.  All decisions are in `plan`; this performs them, without a
+task per shipment.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Sequence
-from concurrent.futures import Executor
+from collections import Counter, deque
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from postwicket.config.settings import DeliverySettings, Host
-from postwicket.config.transport import Upstream
-from postwicket.core.clock import Clock
 from postwicket.policy.cause import cause_of
 from postwicket.policy.outcome import Scope, is_untried, scope_of
 from postwicket.smtp.client.answer import Answer, Stage
-from postwicket.smtp.client.transcript import Transcript
 from postwicket.storage.interfaces import Content
 
-from .connection import Connection, Timeouts
-from .dialling import Target, TlsPlan, Unreached, dial, opening_for, targets, tls_plan_for
+from .connection import Connection
+from .errand import Errand, Means
+from .idle import Idle
+from .line import Line
 from .plan import CROWDED_FOR, WELL, Health, Step, View, plan
-from .shipment import UNREADABLE_ERRORS, Report, Shipment, unreadable
+from .shipment import UNREADABLE_ERRORS, Report, Shipment, Told, unreadable
+from .turnstile import Turnstile
+from .way import Bounds, Way
 
 SWEEP_EVERY: Final = 1.0  # seconds between looks at idle connections
+STOPS: Final = "this server stops"
 
 
 class Consignor(Protocol):
     """Who hands shipments in (the dispatcher)."""
-
-    def may_begin(self) -> bool:
-        """Say whether one more attempt may be under way in this process."""
-        ...
 
     def content_of(self, shipment: Shipment) -> Content:
         """Return the bytes; may raise what reading raises."""
@@ -55,45 +53,45 @@ class Consignor(Protocol):
 class Surroundings:
     """What all pools of a process share."""
 
-    hostname: str
-    delivery: DeliverySettings
-    static: Sequence[Host]
+    means: Means
     schedule: Sequence[float]
-    clock: Clock
-    disk: Executor | None = None
+    turnstile: Turnstile
 
 
-class _Errand:
-    """A connection on its way to being ready: its task, and the connection once there is one."""
+@dataclass(frozen=True, slots=True)
+class Sick:
+    """A way whose hosts let nobody in, and what they last said."""
 
-    __slots__ = ("connection", "task")
+    health: Health
+    answer: Answer
 
-    def __init__(self) -> None:
-        self.task: asyncio.Task[None] | None = None
-        self.connection: Connection | None = None
+
+_BEGINS: Final = frozenset({Step.REUSE, Step.OPEN})
 
 
 class Pool:
-    """The connections of this process to one upstream.  Implements `connection.Owner`."""
+    """The connections of this process to one place.
 
-    def __init__(self, upstream: Upstream, around: Surroundings, consignor: Consignor) -> None:
-        self.upstream = upstream
+    Implements `connection.Owner`, `errand.Sender` and `turnstile.Comer`.
+    """
+
+    def __init__(
+        self, name: str, bounds: Bounds, around: Surroundings, consignor: Consignor
+    ) -> None:
+        self.name = name
+        self.bounds = bounds
         self._around = around
+        self._clock = around.means.clock
         self._consignor = consignor
-        self._timeouts = Timeouts(
-            connect=around.delivery.connect_timeout,
-            command=around.delivery.command_timeout,
-            data=around.delivery.data_timeout,
-        )
-        self._waiting: deque[Shipment] = deque()
-        self._idle: list[Connection] = []
+        self._line = Line()
+        self._parked: dict[Hashable, deque[Shipment]] = {}  # they wait for their way
+        self._idle = Idle()
         self._busy: set[Connection] = set()
-        self._opening: set[_Errand] = set()
+        self._opening: set[Errand] = set()
         self._leaving: set[Connection] = set()
-        self._health: Health = WELL
-        self._last_no = Answer(Stage.CONNECT)
+        self._here: Counter[Hashable] = Counter()  # opening and busy, by way
+        self._sick: dict[Hashable, Sick] = {}
         self._crowded = (0, 0.0)  # (connections, until when)
-        self._tls: TlsPlan | None = None
         self._turning = False
         self._closed = False
         self._timer: asyncio.TimerHandle | None = None
@@ -107,14 +105,14 @@ class Pool:
 
     def submit(self, shipment: Shipment) -> None:
         """Take a shipment; it goes as soon as a connection is free."""
-        self._waiting.append(shipment)
+        self._line.add(shipment)
         self.turn()
 
     def withdraw(self) -> list[Shipment]:
         """Hand back what has not begun."""
-        back = list(self._waiting)
-        self._waiting.clear()
-        return back
+        back = [shipment for parked in self._parked.values() for shipment in parked]
+        self._parked.clear()
+        return [*back, *self._line.clear()]
 
     def turn(self) -> None:
         """Do what can be done now for those who wait."""
@@ -122,7 +120,7 @@ class Pool:
             return  # a step of this very loop called back; the loop goes on by itself
         self._turning = True
         try:
-            while self._waiting and not self._closed and self._step():
+            while not self._closed and self._step():
                 pass
         finally:
             self._turning = False
@@ -138,196 +136,231 @@ class Pool:
             if connection.machine.stage is not Stage.FINAL and connection.shipment is not None:
                 back.append(connection.shipment)
                 connection.shipment = None
-            connection.abort("this server stops")
+            connection.abort(STOPS)
         for errand in list(self._opening):
-            if errand.task is not None:
-                errand.task.cancel()
-            if errand.connection is not None:
-                errand.connection.abort("this server stops")
+            errand.cancel(STOPS)
         for connection in [*self._idle, *self._leaving]:
-            connection.abort("this server stops")
+            connection.abort(STOPS)
         if self._timer is not None:
             self._timer.cancel()
         return back
 
     def rest(self) -> None:
         """Say goodbye on every idle connection."""
-        while self._idle:
-            self._retire(self._idle.pop())
+        for connection in self._idle:
+            self._retire(connection)
 
     # --- steps ----------------------------------------------------------------------------
 
     def _step(self) -> bool:
-        """Perform one step; return whether there may be another."""
-        now = self._around.clock()
-        match plan(self._view(now)):
+        """Perform one step for the first who waits; return whether there may be another."""
+        now = self._clock()
+        limit = self._limit(now)
+        used = len(self._busy) + len(self._opening)
+        # Bulk never takes the last connection, so that nothing urgent has to wait for it.
+        bulk = limit == 1 or used + 1 < limit
+        shipment = self._line.first(bulk=bulk)
+        if shipment is None:
+            return False
+        key = shipment.way.key
+        idle = self._idle.of(key)
+        sick = self._sick.get(key)
+        step = plan(
+            View(
+                idle=len(idle),
+                worn=bool(idle) and self._is_worn(idle[-1]),
+                here=self._here[key],
+                spare=len(self._idle) - len(idle),
+                used=used,
+                limit=limit,
+                health=sick.health if sick else WELL,
+                now=now,
+            )
+        )
+        if step in _BEGINS and not self._around.turnstile.open(self):
+            return False
+        return self._perform(step, shipment, bulk=bulk)
+
+    def _perform(self, step: Step, shipment: Shipment, *, bulk: bool) -> bool:
+        key = shipment.way.key
+        match step:
             case Step.REUSE:
-                if not self._consignor.may_begin():
-                    return False
-                self._send(self._idle.pop())
+                self._send(self._line.take(bulk=bulk), self._idle.take(key))
             case Step.RETIRE:
-                self._retire(self._idle.pop())
+                self._retire(self._idle.of(key)[-1])
+            case Step.MAKE_ROOM:
+                self._retire(self._idle.oldest())
             case Step.OPEN:
-                if not self._consignor.may_begin():
-                    return False
-                errand = _Errand()
-                self._opening.add(errand)
-                errand.task = asyncio.get_running_loop().create_task(self._open(errand))
+                self._park(self._line.take(bulk=bulk))
+                self._open(shipment.way)
+            case Step.PARK:
+                self._park(self._line.take(bulk=bulk))
             case Step.POSTPONE:
-                shipment = self._waiting.popleft()
-                self._consignor.postponed(shipment, self._last_no, self._health.until)
+                sick = self._sick[key]
+                self._line.take(bulk=bulk)
+                self._consignor.postponed(shipment, sick.answer, sick.health.until)
             case Step.WAIT:
                 return False
         return True
 
-    def _view(self, now: float) -> View:
-        freshest = self._idle[-1] if self._idle else None
-        limit = self.upstream.connections
+    def _limit(self, now: float) -> int:
         crowd, until = self._crowded
-        return View(
-            idle=len(self._idle),
-            worn=freshest is not None and self._is_worn(freshest),
-            opening=len(self._opening),
-            busy=len(self._busy),
-            waiting=len(self._waiting),
-            limit=min(limit, crowd) if now < until else limit,
-            health=self._health,
-            now=now,
-        )
+        limit = self.bounds.connections
+        return max(1, min(limit, crowd)) if now < until else limit
 
     def _is_worn(self, connection: Connection) -> bool:
-        return (
-            connection.machine.worn or connection.carried >= self.upstream.messages_per_connection
-        )
+        most = self.bounds.messages_per_connection
+        return connection.machine.worn or connection.carried >= most
 
-    def _send(self, connection: Connection) -> None:
-        shipment = self._waiting.popleft()
-        self._busy.add(connection)
+    def _send(self, shipment: Shipment, connection: Connection) -> None:
         try:
             content = self._consignor.content_of(shipment)
         except UNREADABLE_ERRORS:
-            self._busy.discard(connection)
-            self._idle.append(connection)
+            self._idle.keep(connection)
+            self._sweep_later()
             self._report(shipment, connection, unreadable(shipment))
             return
+        self._busy.add(connection)
+        self._here[connection.way.key] += 1
+        self._around.turnstile.enter()
         connection.send(shipment, content)
 
+    def _open(self, way: Way) -> None:
+        errand = Errand(way, self._around.means, self)
+        self._opening.add(errand)
+        self._here[way.key] += 1
+        errand.start()
+
     def _retire(self, connection: Connection) -> None:
+        self._idle.discard(connection)
         self._leaving.add(connection)
         connection.quit()
 
-    async def _open(self, errand: _Errand) -> None:
-        """Open one connection: it becomes `ready`, or somebody hears why not."""
-        around, upstream = self._around, self.upstream
-        began = around.clock()
-        try:
-            how = opening_for(upstream, around.hostname)
-            self._tls = self._tls or tls_plan_for(upstream)
-            found = await targets(upstream.host, upstream.port, around.static)
+    # --- those who wait for a connection of their way ---------------------------------------
 
-            def made(target: Target) -> Connection:
-                errand.connection = Connection(
-                    how,
-                    self._tls,
-                    timeouts=self._timeouts,
-                    clock=around.clock,
-                    owner=self,
-                    disk=around.disk,
-                )
-                errand.connection.remote = target.shown
-                return errand.connection
+    def _park(self, shipment: Shipment) -> None:
+        self._parked.setdefault(shipment.way.key, deque()).append(shipment)
 
-            await dial(
-                found,
-                made,
-                timeout=self._timeouts.connect,
-                source=str(around.delivery.source_address or "") or None,
-            )
-        except Unreached as no:
-            self._opening.discard(errand)
-            transcript = Transcript(began)
-            transcript.remark(around.clock(), str(no.answer))
-            self._not_opened(no.answer, _Told(transcript, began))
+    def _unpark(self, key: Hashable) -> Shipment | None:
+        parked = self._parked.get(key)
+        if not parked:
+            return None
+        shipment = parked.popleft()
+        if not parked:
+            del self._parked[key]
+        return shipment
 
-    def _not_opened(self, answer: Answer, told: _Told) -> None:
+    def _free(self, connection: Connection) -> None:
+        """Give a connection to who waits for one of its way, or keep it."""
+        connection.free_since = self._clock()
+        if not self._closed and not self._is_worn(connection):
+            shipment = self._unpark(connection.way.key)
+            if shipment is not None:
+                if self._around.turnstile.open(self):
+                    self._send(shipment, connection)
+                    return
+                self._line.put_back(shipment)
+        self._idle.keep(connection)
+        self._sweep_later()
+
+    def _settle_parked(self, key: Hashable) -> None:
+        """Let those stand in line again for whom no connection of their way is left."""
+        if key in self._parked and not self._here[key]:
+            for shipment in reversed(self._parked.pop(key)):
+                self._line.put_back(shipment)
+
+    def _gone_from(self, key: Hashable) -> None:
+        self._here[key] -= 1
+        if self._here[key] <= 0:
+            del self._here[key]
+
+    # --- errand.Sender --------------------------------------------------------------------
+
+    def errand_done(self, errand: Errand, connection: Connection) -> None:
+        """Use a connection whose session is set up."""
+        self._opening.discard(errand)
+        self._gone_from(errand.way.key)
+        connection.owner = self
+        self._free(connection)
+        self.turn()
+
+    def errand_failed(self, errand: Errand, answer: Answer, told: Told) -> None:
         """Learn from a connection that did not come about."""
-        now = self._around.clock()
-        others = len(self._busy) + len(self._idle) + len(self._opening)
+        key, now = errand.way.key, self._clock()
+        self._opening.discard(errand)
+        self._gone_from(key)
+        others = self._here[key] + len(self._idle.of(key))
         if others and (answer.reply is None or answer.reply.temporary):
             # The host takes those that are open, and no more; if it takes none, the last of
             # those on their way will tell.
-            self._crowded = (others, now + CROWDED_FOR)
+            self._crowded = (
+                len(self._busy) + len(self._idle) + len(self._opening),
+                now + CROWDED_FOR,
+            )
         else:
-            self._host_failed(answer, now)
-            if self._waiting and not self._closed:
-                shipment = self._waiting.popleft()
+            self._host_failed(key, answer, now)
+            shipment = None if self._closed else self._unpark(key)
+            if shipment is not None:
                 answers = (answer,) * len(shipment.deliveries)
                 self._consignor.reported(shipment, told.report(answers, now))
+        self._settle_parked(key)
         self.turn()
-
-    def _host_failed(self, answer: Answer, now: float) -> None:
-        self._last_no = answer
-        self._crowded = (0, 0.0)
-        self._tls = None  # a mended `ca` is read again
-        self._health = self._health.failed(cause_of(answer), self._around.schedule, now)
 
     # --- connection.Owner -----------------------------------------------------------------
 
     def connection_ready(self, connection: Connection) -> None:
-        """Use a connection whose session is set up."""
-        if connection.machine.ended:
-            return  # `connection_ended` comes next; to try anew at once would never end
-        self._opening -= {e for e in self._opening if e.connection is connection}
-        connection.free_since = self._around.clock()
-        self._idle.append(connection)
-        self._sweep_later()
-        self.turn()
+        """Never comes: an errand hands over what is ready."""
 
     def connection_finished(
         self, connection: Connection, shipment: Shipment, answers: tuple[Answer, ...]
     ) -> None:
         """Report an attempt; send again at once what the session would not carry."""
-        self._busy.discard(connection)
-        if not connection.machine.ended:
-            self._idle.append(connection)
-            self._sweep_later()
+        self._not_busy(connection)
+        key = connection.way.key
         tried = [i for i, answer in enumerate(answers) if not is_untried(answer)]
         if len(tried) < len(answers):
             untried = [i for i, answer in enumerate(answers) if is_untried(answer)]
-            self._waiting.appendleft(shipment.only(untried))
+            self._line.put_back(shipment.only(untried))
             if connection.machine.ended:
                 self.rest()  # what is idle is as stale as this one was
             shipment = shipment.only(tried)
             answers = tuple(answers[i] for i in tried)
         if tried:
-            self._learn(answers)
+            self._learn(key, answers)
             self._report(shipment, connection, answers, tried)
+        if not connection.machine.ended:
+            self._free(connection)
+        self._settle_parked(key)
         self.turn()
 
-    def connection_ended(self, connection: Connection, answer: Answer) -> None:
+    def connection_ended(self, connection: Connection, answer: Answer) -> None:  # noqa: ARG002
         """Forget a connection."""
-        errands = {e for e in self._opening if e.connection is connection}
-        self._busy.discard(connection)
+        self._not_busy(connection)
         self._leaving.discard(connection)
-        if connection in self._idle:
-            self._idle.remove(connection)
-        if errands:
-            self._opening -= errands
-            told = _Told(
-                connection.transcript, connection.began, connection.remote, connection.tls
-            )
-            self._not_opened(answer, told)
-        else:
-            self.turn()
+        self._idle.discard(connection)
+        self._settle_parked(connection.way.key)
+        self.turn()
 
     # --- inside ---------------------------------------------------------------------------
 
-    def _learn(self, answers: tuple[Answer, ...]) -> None:
+    def _not_busy(self, connection: Connection) -> None:
+        if connection in self._busy:
+            self._busy.discard(connection)
+            self._gone_from(connection.way.key)
+            self._around.turnstile.leave()
+
+    def _host_failed(self, key: Hashable, answer: Answer, now: float) -> None:
+        self._crowded = (0, 0.0)
+        health = self._sick[key].health if key in self._sick else WELL
+        failed = health.failed(cause_of(answer), self._around.schedule, now)
+        self._sick[key] = Sick(failed, answer)
+
+    def _learn(self, key: Hashable, answers: tuple[Answer, ...]) -> None:
         for answer in answers:
             if not answer.accepted and scope_of(answer, cause_of(answer)) is Scope.HOST:
-                self._host_failed(answer, self._around.clock())
+                self._host_failed(key, answer, self._clock())
                 return
-        self._health = WELL
+        self._sick.pop(key, None)
 
     def _report(
         self,
@@ -336,52 +369,25 @@ class Pool:
         answers: tuple[Answer, ...],
         lines: Sequence[int] = (),
     ) -> None:
-        told = _Told(
+        told = Told(
             connection.transcript,
             connection.began,
             connection.remote,
             connection.tls,
             connection.machine.notifies,
         )
-        self._consignor.reported(
-            shipment, told.report(answers, self._around.clock(), tuple(lines))
-        )
+        self._consignor.reported(shipment, told.report(answers, self._clock(), tuple(lines)))
 
     def _sweep_later(self) -> None:
         if self._timer is None and not self._closed:
             self._timer = asyncio.get_running_loop().call_later(SWEEP_EVERY, self._sweep)
 
     def _sweep(self) -> None:
-        """Say goodbye on connections that were idle for long enough; the oldest come first."""
+        """Say goodbye on connections that were idle for long enough."""
         self._timer = None
-        limit = self._around.clock() - self.upstream.idle
-        for connection in [c for c in self._idle if c.free_since <= limit]:
-            self._idle.remove(connection)
-            self._retire(connection)
+        limit = self._clock() - self.bounds.idle
+        for connection in self._idle:
+            if connection.free_since <= limit:
+                self._retire(connection)
         if self._idle:
             self._sweep_later()
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """How an attempt went, whatever came of it."""
-
-    transcript: Transcript
-    began: float
-    remote: str = ""
-    tls: str = ""
-    dsn: bool = False
-
-    def report(
-        self, answers: tuple[Answer, ...], now: float, lines: tuple[int, ...] = ()
-    ) -> Report:
-        return Report(
-            answers=answers,
-            at=self.began,
-            seconds=max(0.0, now - self.began),
-            remote=self.remote,
-            tls=self.tls,
-            transcript=self.transcript,
-            lines=lines or tuple(range(len(answers))),
-            dsn=self.dsn,
-        )

@@ -15,6 +15,8 @@ from postwicket.smtp.client.transcript import Transcript
 from postwicket.storage.interfaces import Conflict, Content, StorageUnavailable
 from postwicket.storage.values import Delivery, Message
 
+from .way import NOWHERE, Way
+
 # Octets: what is not larger is sent from memory in one write, what is larger in pieces.
 SMALL: Final = 131_072
 UNREADABLE: Final = Reply(451, (3, 0), "The stored content cannot be read now")
@@ -27,7 +29,13 @@ class Shipment:
     message: Message
     deliveries: tuple[Delivery, ...]
     via: str
+    way: Way = NOWHERE
     content: Content | None = None  # None: to be read back when it is sent
+
+    @property
+    def urgency(self) -> int:
+        """Lower goes first, within one account and lane."""
+        return 0
 
     def only(self, indexes: list[int]) -> Shipment:
         """Return the shipment of some of its deliveries."""
@@ -49,6 +57,32 @@ class Report:
     transcript: Transcript
     lines: tuple[int, ...] = ()
     dsn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How an attempt went, whatever came of it."""
+
+    transcript: Transcript
+    began: float
+    remote: str = ""
+    tls: str = ""
+    dsn: bool = False
+
+    def report(
+        self, answers: tuple[Answer, ...], now: float, lines: tuple[int, ...] = ()
+    ) -> Report:
+        """Return what the dispatcher gets."""
+        return Report(
+            answers=answers,
+            at=self.began,
+            seconds=max(0.0, now - self.began),
+            remote=self.remote,
+            tls=self.tls,
+            transcript=self.transcript,
+            lines=lines or tuple(range(len(answers))),
+            dsn=self.dsn,
+        )
 
 
 def mail_of(shipment: Shipment, content: Content) -> Mail:

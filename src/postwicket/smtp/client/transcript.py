@@ -44,6 +44,18 @@ class Transcript:
         """Note something that is neither: a connection, a handshake, a loss."""
         self._note(at, "* ", text, EVERYBODY)
 
+    def follow(self, other: Transcript) -> None:
+        """Add what was said elsewhere, after what is here already."""
+        self._lines.extend(other._lines[: MOST_LINES - len(self._lines)])
+        self._shared = self._shared and other._shared
+
+    def precede(self, other: Transcript) -> None:
+        """Put what was said elsewhere before it; its start is the start of both."""
+        if other._lines:
+            self._lines = [*other._lines, *self._lines][:MOST_LINES]
+            self._shared = self._shared and other._shared
+            self._start = other._start
+
     def render(self, who: int = 0) -> str:
         """Return the lines for everybody and for one recipient."""
         start = self._start
