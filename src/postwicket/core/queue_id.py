@@ -44,6 +44,15 @@ class QueueIds:
         )
 
 
+def made_at(id: QueueId) -> float:
+    """Return when an id was made, in seconds since 1970, to the millisecond.
+
+    >>> made_at(QueueIds(7).next(1_750_000_000.25))
+    1750000000.25
+    """
+    return (id >> (_SLOT_BITS + _COUNT_BITS)) / 1000 + EPOCH
+
+
 def spell(id: QueueId) -> str:
     """Return the id as people see it.
 

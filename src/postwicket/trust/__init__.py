@@ -1,0 +1,1 @@
+"""One file for each standard by which mail servers trust one another."""
