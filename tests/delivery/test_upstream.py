@@ -31,4 +31,4 @@ def test_a_missing_authority_is_told(tmp_path: Path) -> None:
 
 
 def test_bounds() -> None:
-    assert bounds_of(RELAY).connections == 3
+    assert bounds_of(RELAY).rule.connections == 3

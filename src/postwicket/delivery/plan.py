@@ -20,7 +20,6 @@ LONGEST_REST: Final = 300.0  # seconds: a host that is back is noticed within fi
 # sign-in must not be repeated quickly: providers lock accounts for that.
 EAGER: Final = 1.0
 CAREFUL: Final = 30.0
-CROWDED_FOR: Final = 60.0  # seconds to stay below the number of connections a host refused
 
 
 class Step(Enum):
@@ -32,6 +31,7 @@ class Step(Enum):
     OPEN = "open a connection, and let the shipment wait for it"
     PARK = "let the shipment wait for what the probe under way finds"
     WAIT = "do nothing until something ends"
+    PAUSE = "do nothing until the next message may go"
     POSTPONE = "let this shipment come back when the host may be"
 
 
@@ -60,7 +60,8 @@ class View:
 
     `idle`, `worn` (of the freshest idle connection), `here` (connections opening or busy) and
     `health` are about the way of this shipment; `spare` (idle connections of other ways), `used`
-    (those opening or busy) and `limit` are about the whole pool.
+    (those opening or busy), `limit` and `pause` (seconds until a message may go) are about the
+    whole pool.
     """
 
     idle: int = 0
@@ -69,6 +70,7 @@ class View:
     spare: int = 0
     used: int = 0
     limit: int
+    pause: float = 0.0
     health: Health
     now: float
 
@@ -81,6 +83,8 @@ def plan(view: View) -> Step:
             return Step.PARK if view.now >= view.health.until else Step.POSTPONE
         if view.now < view.health.eager:
             return Step.POSTPONE
+    if view.pause > 0:
+        return Step.PAUSE
     if view.idle:
         return Step.RETIRE if view.worn else Step.REUSE
     if view.used >= view.limit:

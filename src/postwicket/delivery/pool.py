@@ -15,6 +15,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from postwicket.core.cause import Cause
 from postwicket.policy.cause import cause_of
 from postwicket.policy.outcome import Scope, is_untried, scope_of
 from postwicket.smtp.client.answer import Answer, Stage
@@ -24,7 +25,8 @@ from .connection import Connection
 from .errand import Errand, Means
 from .idle import Idle
 from .line import Line
-from .plan import CROWDED_FOR, WELL, Health, Step, View, plan
+from .pacing import Pacing
+from .plan import WELL, Health, Step, View, plan
 from .shipment import UNREADABLE_ERRORS, Report, Shipment, Told, unreadable
 from .turnstile import Turnstile
 from .way import Bounds, Way
@@ -79,7 +81,8 @@ class Pool:
         self, name: str, bounds: Bounds, around: Surroundings, consignor: Consignor
     ) -> None:
         self.name = name
-        self.bounds = bounds
+        self.pacing = Pacing(bounds.rule)
+        self._bounds = bounds
         self._around = around
         self._clock = around.means.clock
         self._consignor = consignor
@@ -91,10 +94,10 @@ class Pool:
         self._leaving: set[Connection] = set()
         self._here: Counter[Hashable] = Counter()  # opening and busy, by way
         self._sick: dict[Hashable, Sick] = {}
-        self._crowded = (0, 0.0)  # (connections, until when)
         self._turning = False
         self._closed = False
         self._timer: asyncio.TimerHandle | None = None
+        self._alarm: asyncio.TimerHandle | None = None
 
     # --- for the dispatcher ---------------------------------------------------------------
 
@@ -141,8 +144,9 @@ class Pool:
             errand.cancel(STOPS)
         for connection in [*self._idle, *self._leaving]:
             connection.abort(STOPS)
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._alarm):
+            if timer is not None:
+                timer.cancel()
         return back
 
     def rest(self) -> None:
@@ -155,7 +159,7 @@ class Pool:
     def _step(self) -> bool:
         """Perform one step for the first who waits; return whether there may be another."""
         now = self._clock()
-        limit = self._limit(now)
+        limit = self.pacing.connections(now)
         used = len(self._busy) + len(self._opening)
         # Bulk never takes the last connection, so that nothing urgent has to wait for it.
         bulk = limit == 1 or used + 1 < limit
@@ -173,6 +177,7 @@ class Pool:
                 spare=len(self._idle) - len(idle),
                 used=used,
                 limit=limit,
+                pause=self.pacing.wait(now),
                 health=sick.health if sick else WELL,
                 now=now,
             )
@@ -199,17 +204,15 @@ class Pool:
                 sick = self._sick[key]
                 self._line.take(bulk=bulk)
                 self._consignor.postponed(shipment, sick.answer, sick.health.until)
+            case Step.PAUSE:
+                self._turn_after(self.pacing.wait(self._clock()))
+                return False
             case Step.WAIT:
                 return False
         return True
 
-    def _limit(self, now: float) -> int:
-        crowd, until = self._crowded
-        limit = self.bounds.connections
-        return max(1, min(limit, crowd)) if now < until else limit
-
     def _is_worn(self, connection: Connection) -> bool:
-        most = self.bounds.messages_per_connection
+        most = self._bounds.rule.messages_per_connection
         return connection.machine.worn or connection.carried >= most
 
     def _send(self, shipment: Shipment, connection: Connection) -> None:
@@ -223,6 +226,7 @@ class Pool:
         self._busy.add(connection)
         self._here[connection.way.key] += 1
         self._around.turnstile.enter()
+        self.pacing.begun(self._clock())
         connection.send(shipment, content)
 
     def _open(self, way: Way) -> None:
@@ -256,7 +260,7 @@ class Pool:
         if not self._closed and not self._is_worn(connection):
             shipment = self._unpark(connection.way.key)
             if shipment is not None:
-                if self._around.turnstile.open(self):
+                if not self.pacing.wait(self._clock()) and self._around.turnstile.open(self):
                     self._send(shipment, connection)
                     return
                 self._line.put_back(shipment)
@@ -293,10 +297,8 @@ class Pool:
         if others and (answer.reply is None or answer.reply.temporary):
             # The host takes those that are open, and no more; if it takes none, the last of
             # those on their way will tell.
-            self._crowded = (
-                len(self._busy) + len(self._idle) + len(self._opening),
-                now + CROWDED_FOR,
-            )
+            open_now = len(self._busy) + len(self._idle) + len(self._opening)
+            self.pacing.crowded(open_now, now)
         else:
             self._host_failed(key, answer, now)
             shipment = None if self._closed else self._unpark(key)
@@ -350,17 +352,25 @@ class Pool:
             self._around.turnstile.leave()
 
     def _host_failed(self, key: Hashable, answer: Answer, now: float) -> None:
-        self._crowded = (0, 0.0)
+        self.pacing.fell_silent()
         health = self._sick[key].health if key in self._sick else WELL
         failed = health.failed(cause_of(answer), self._around.schedule, now)
         self._sick[key] = Sick(failed, answer)
 
     def _learn(self, key: Hashable, answers: tuple[Answer, ...]) -> None:
-        for answer in answers:
-            if not answer.accepted and scope_of(answer, cause_of(answer)) is Scope.HOST:
-                self._host_failed(key, answer, self._clock())
-                return
-        self._sick.pop(key, None)
+        now = self._clock()
+        taken = sum([answer.accepted for answer in answers])
+        no = next((answer for answer in answers if not answer.accepted), None)
+        cause = cause_of(no) if no is not None else None
+        if no is not None and cause is not None and scope_of(no, cause) is Scope.HOST:
+            self._host_failed(key, no, now)
+        else:
+            self._sick.pop(key, None)
+        if taken:
+            in_use = len(self._busy) + len(self._opening) + 1
+            self.pacing.took(taken, now, in_use=in_use)
+        if no is not None and objects(no):
+            self.pacing.objected(now, to_messages=cause is Cause.RATE)
 
     def _report(
         self,
@@ -378,6 +388,14 @@ class Pool:
         )
         self._consignor.reported(shipment, told.report(answers, self._clock(), tuple(lines)))
 
+    def _turn_after(self, seconds: float) -> None:
+        if self._alarm is None and not self._closed:
+            self._alarm = asyncio.get_running_loop().call_later(seconds, self._wake)
+
+    def _wake(self) -> None:
+        self._alarm = None
+        self.turn()
+
     def _sweep_later(self) -> None:
         if self._timer is None and not self._closed:
             self._timer = asyncio.get_running_loop().call_later(SWEEP_EVERY, self._sweep)
@@ -385,9 +403,24 @@ class Pool:
     def _sweep(self) -> None:
         """Say goodbye on connections that were idle for long enough."""
         self._timer = None
-        limit = self._clock() - self.bounds.idle
+        limit = self._clock() - self._bounds.idle
         for connection in self._idle:
             if connection.free_since <= limit:
                 self._retire(connection)
         if self._idle:
             self._sweep_later()
+
+
+def objects(answer: Answer) -> bool:
+    """Say whether an answer means that the place wants less from us.
+
+    What concerns one recipient (a full mailbox, one who gets too much mail) does not.
+    """
+    reply = answer.reply
+    if reply is None or answer.ours or reply.positive:
+        return False
+    cause = cause_of(answer)
+    scope = scope_of(answer, cause)
+    if scope is Scope.HOST:
+        return reply.temporary
+    return scope is Scope.MESSAGE and cause in {Cause.RATE, Cause.REPUTATION}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from postwicket.config.settings import Host
 from postwicket.config.transport import Upstream
+from postwicket.policy.pace import Rule
 from postwicket.smtp.client.answer import Answer
 from postwicket.smtp.client.opening import Opening
 
@@ -46,8 +47,9 @@ def way_to(upstream: Upstream, hostname: str, static: Sequence[Host], source: st
 
 def bounds_of(upstream: Upstream) -> Bounds:
     """Return what its pool may not exceed; connections are per worker already."""
-    return Bounds(
+    rule = Rule(
         connections=upstream.connections,
         messages_per_connection=upstream.messages_per_connection,
-        idle=upstream.idle,
+        slow_start=False,  # it is ours, or paid for
     )
+    return Bounds(rule=rule, idle=upstream.idle)

@@ -10,6 +10,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from postwicket.policy.pace import Rule
 from postwicket.smtp.client.answer import Answer
 from postwicket.smtp.client.opening import Opening
 
@@ -62,6 +63,5 @@ NOWHERE: Final = Way("", ())  # of what stays here: captured, discarded, not rou
 class Bounds:
     """What a pool may not exceed in this process; `idle` is in seconds."""
 
-    connections: int
-    messages_per_connection: int
+    rule: Rule
     idle: float
