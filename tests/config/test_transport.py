@@ -61,14 +61,17 @@ def test_an_http_listener_has_no_tls() -> None:
         Listener(address="127.0.0.1:0", kind="http", tls="implicit")
 
 
-def test_what_does_not_exist_yet_is_said() -> None:
-    with pytest.raises(ValidationError, match="does not exist yet"):
-        Listener(address="0.0.0.0:25", kind="inbound")
-    with pytest.raises(ValidationError, match="does not exist yet"):
-        Route(via="direct")
+def test_an_inbound_listener_is_for_other_servers() -> None:
+    assert Listener(address="0.0.0.0:25", kind="inbound").tls == "starttls"
+    assert Listener(address="0.0.0.0:25", kind="inbound", tls="none").name == "inbound 0.0.0.0:25"
+    with pytest.raises(ValidationError, match="for submission listeners"):
+        Listener(address="0.0.0.0:25", kind="inbound", account="a@example.org")
+    with pytest.raises(ValidationError, match="do not begin with TLS on port 25"):
+        Listener(address="0.0.0.0:25", kind="inbound", tls="implicit")
 
 
 def test_a_route_leads_somewhere() -> None:
+    assert Route(via="direct", source_address="192.0.2.1").uncertain == "retry"
     assert Route(via="upstream:gmail").upstream == "gmail"
     assert Route(via="capture", recipients=("*@Example.COM",)).recipients == ("*@example.com",)
     with pytest.raises(ValidationError, match="did you mean 'discard'"):

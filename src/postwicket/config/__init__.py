@@ -6,8 +6,14 @@ house, because the rooms need the settings and not the way they are read.
 
 from .errors import ConfigError, Problem
 from .load import Configuration, find_config, load, read
-from .settings import (
+from .sending import (
     DeliverySettings,
+    Destination,
+    ReturnSettings,
+    SigningSettings,
+    TlsReportSettings,
+)
+from .settings import (
     Host,
     LimitSettings,
     LogSettings,
@@ -22,17 +28,21 @@ __all__ = [
     "ConfigError",
     "Configuration",
     "DeliverySettings",
+    "Destination",
     "Host",
     "LimitSettings",
     "Listener",
     "LogSettings",
     "Problem",
     "QueueSettings",
+    "ReturnSettings",
     "Route",
     "SendmailSettings",
     "SessionSettings",
     "Settings",
+    "SigningSettings",
     "Tls",
+    "TlsReportSettings",
     "Upstream",
     "find_config",
     "load",

@@ -14,8 +14,15 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from .sending import (
+    DeliverySettings,
+    Destination,
+    ReturnSettings,
+    SigningSettings,
+    TlsReportSettings,
+)
 from .transport import Listener, Route, Section, Tls, TlsMode, Upstream
-from .values import Duration, File, HostName, IpAddress, Size, is_loopback, socket_address
+from .values import Duration, File, HostName, Size, is_loopback, socket_address
 
 
 def _hours(count: float) -> float:
@@ -78,20 +85,6 @@ class SessionSettings(Section):
     password_checks: int = Field(
         default=2, ge=1, le=64, description="Account passwords checked at once, per worker."
     )
-
-
-class DeliverySettings(Section):
-    """How we talk to other servers (times as RFC 5321 section 4.5.3.2 suggests)."""
-
-    source_address: IpAddress | None = Field(
-        default=None, description="Local IP address to connect from."
-    )
-    connect_timeout: Duration = Field(default=30.0, gt=0, description="Time to connect.")
-    command_timeout: Duration = Field(default=300.0, gt=0, description="Time for one reply.")
-    data_timeout: Duration = Field(
-        default=600.0, gt=0, description="Time for the reply to a whole message."
-    )
-    attempts_at_once: int = Field(default=100, ge=1, le=10_000, description="Per worker.")
 
 
 class Host(Section):
@@ -190,6 +183,14 @@ class Settings(Section):
     host: tuple[Host, ...] = Field(default=(), description="Static name answers.")
     session: SessionSettings = Field(default=SessionSettings(), description="Limits of clients.")
     delivery: DeliverySettings = Field(default=DeliverySettings(), description="Sending.")
+    destination: tuple[Destination, ...] = Field(
+        default=(), description="Rules for some destinations."
+    )
+    signing: SigningSettings = Field(default=SigningSettings(), description="DKIM.")
+    returns: ReturnSettings = Field(default=ReturnSettings(), description="What comes back.")
+    tls_reports: TlsReportSettings = Field(
+        default=TlsReportSettings(), description="Reports about TLS."
+    )
     sendmail: SendmailSettings = Field(
         default=SendmailSettings(), description="The sendmail command's way in."
     )
@@ -208,6 +209,11 @@ class Settings(Section):
         for index, route in enumerate(self.route):
             if route.upstream is not None and route.upstream not in names:
                 raise ValueError(_no_such_upstream(index, route.upstream, names))
+        if self.signing.expires <= self.queue.expire:
+            raise ValueError(
+                "signing.expires: mail could outlive its signature; make it longer than "
+                "queue.expire"
+            )
         return self
 
     @property

@@ -23,6 +23,7 @@ from .values import (
     File,
     Glob,
     HostName,
+    IpAddress,
     Network,
     Password,
     is_loopback,
@@ -32,6 +33,7 @@ from .values import (
 
 TlsMode = Literal["starttls", "implicit", "none"]
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+KNOWN_WAYS: Final = ("direct", "capture", "discard")
 _PORTS: Final = {"starttls": 587, "implicit": 465, "none": 25}
 
 
@@ -46,7 +48,9 @@ class Listener(Section):
 
     address: str = Field(description="Address and port, like 0.0.0.0:587; port 0 is any free one.")
     kind: Literal["submission", "inbound", "http"] = Field(
-        default="submission", description="What is spoken: submission (SMTP with sign-in) or http."
+        default="submission",
+        description="What is spoken: submission (SMTP with sign-in), inbound (bounces and "
+        "reports on port 25, nothing else) or http.",
     )
     tls: TlsMode = Field(
         default="starttls",
@@ -76,7 +80,7 @@ class Listener(Section):
     def _is_safe(self) -> Self:
         socket_address(self.address)
         if self.kind == "inbound":
-            raise ValueError('kind "inbound" does not exist yet; leave this listener out')
+            return self._is_inbound()
         if self.kind == "http":
             return self._is_safe_http()
         guarded = is_loopback(self.host) or bool(self.networks)
@@ -95,6 +99,15 @@ class Listener(Section):
                     f"{setting} with the network {wide} is refused, because that is nobody in "
                     f"particular and {danger}; name the clients' own networks"
                 )
+        return self
+
+    def _is_inbound(self) -> Self:
+        if self.account is not None:
+            raise ValueError("`account` is for submission listeners; take it out of this one")
+        if self.tls == "implicit":
+            raise ValueError(
+                'other servers do not begin with TLS on port 25; write tls = "starttls"'
+            )
         return self
 
     def _is_safe_http(self) -> Self:
@@ -154,18 +167,27 @@ class Route(Section):
         default=(), description="Patterns for the account; empty is any."
     )
     lanes: tuple[Glob, ...] = Field(default=(), description="transactional or bulk; empty is any.")
-    via: str = Field(description="upstream:NAME, capture (keep in the inbox) or discard.")
+    via: str = Field(
+        description="direct (to the recipient's own mail exchanger), upstream:NAME, capture (keep "
+        "in the inbox) or discard."
+    )
+    source_address: IpAddress | None = Field(
+        default=None, description="Local IP address to connect from; default: delivery's."
+    )
+    uncertain: Literal["retry", "hold"] = Field(
+        default="retry",
+        description="When the answer to a whole message was lost: send it again with the same "
+        "Message-ID, or hold it for a person to decide.",
+    )
+    uncertain_pause: Duration = Field(
+        default=900.0, description="How long to wait before an uncertain message is sent again."
+    )
 
     @model_validator(mode="after")
     def _goes_somewhere(self) -> Self:
-        if self.via == "direct":
-            raise ValueError(
-                'via = "direct" (to the recipient\'s own mail server) does not exist yet; '
-                "use an upstream"
-            )
-        known = self.via in {"capture", "discard"} or self.upstream is not None
+        known = self.via in KNOWN_WAYS or self.upstream is not None
         if not known:
-            guess = get_close_matches(self.via, ["capture", "discard", "upstream:"], n=1)
+            guess = get_close_matches(self.via, [*KNOWN_WAYS, "upstream:"], n=1)
             hint = f"; did you mean {guess[0]!r}?" if guess else "; write upstream:NAME or capture"
             raise ValueError(f"via = {self.via[:60]!r} leads nowhere{hint}")
         return self

@@ -91,6 +91,21 @@ def socket_address(text: str) -> tuple[str, int]:
         ) from None
 
 
+def name_server(value: object) -> str:
+    """Return a name server as address and port; without a port it is 53.
+
+    >>> name_server("127.0.0.1"), name_server("[::1]:5353")
+    ('127.0.0.1:53', '[::1]:5353')
+    """
+    text = str(value).strip()
+    try:
+        address = ipaddress.ip_address(text.strip("[]"))
+    except ValueError:
+        socket_address(text)
+        return text
+    return f"[{address}]:53" if address.version == 6 else f"{address}:53"
+
+
 def host_name(value: object) -> str:
     """Return a host name or address literal in lower case."""
     return parse_domain(str(value).strip().removesuffix("."))

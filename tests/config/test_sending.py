@@ -1,0 +1,47 @@
+"""Settings about delivery to the world."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from postwicket.config import Destination, ReturnSettings, load
+from postwicket.config.sending import DeliverySettings
+
+
+def test_name_servers_are_one_or_several_and_have_a_port() -> None:
+    assert DeliverySettings.model_validate({"resolver": "127.0.0.1:5353"}).resolver == (
+        "127.0.0.1:5353",
+    )
+    both = DeliverySettings.model_validate({"resolver": ["127.0.0.1", "::1"]}).resolver
+    assert both == ("127.0.0.1:53", "[::1]:53")
+    with pytest.raises(ValidationError, match="not an address and a port"):
+        DeliverySettings.model_validate({"resolver": "dns.example.org"})
+
+
+def test_the_environment_can_name_them_too() -> None:
+    environment = {
+        "POSTWICKET_HOSTNAME": "mail.example.org",
+        "POSTWICKET_DELIVERY__RESOLVER": "127.0.0.1,127.0.0.2:5353",
+        "POSTWICKET_DELIVERY__ALLOW_NETWORKS": "127.0.0.0/8",
+    }
+    delivery = load(None, environment).delivery
+    assert delivery.resolver == ("127.0.0.1:53", "127.0.0.2:5353")
+    assert [str(network) for network in delivery.allow_networks] == ["127.0.0.0/8"]
+
+
+def test_a_destination_names_what_it_is_about() -> None:
+    assert Destination.model_validate({"domains": ["Example.COM"]}).domains == ("example.com",)
+    with pytest.raises(ValidationError, match="needs `domains` or `exchangers`"):
+        Destination(tls="verify")
+
+
+def test_mail_does_not_outlive_its_signature() -> None:
+    environment = {"POSTWICKET_HOSTNAME": "a.example", "POSTWICKET_QUEUE__EXPIRE": "7d"}
+    with pytest.raises(Exception, match="could outlive its signature"):
+        load(None, environment)
+
+
+def test_one_click_needs_https() -> None:
+    with pytest.raises(ValidationError, match="is no https address"):
+        ReturnSettings(unsubscribe_url="http://mail.example.org")
