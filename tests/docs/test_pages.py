@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from tools import rules, settings_page, state_diagrams
+from tools import rules, settings_page, sites_page, state_diagrams
 
 from postwicket.policy.content import _SPEAKERS
 
@@ -14,6 +14,7 @@ AGAIN = "is out of date; run PYTHONPATH=src python tools/"
 
 
 def test_every_setting_is_in_the_handbook() -> None:
+    assert sites_page.PAGE.read_text() == sites_page.page(), f"{AGAIN}sites_page.py"
     assert settings_page.PAGE.read_text() == settings_page.page(), f"{AGAIN}settings_page.py"
 
 

@@ -62,7 +62,7 @@ class Pace:
         """Return the messages a minute that are in force, None for no limit."""
         learnt = self.learnt
         if learnt is not None:
-            learnt *= GROWTH ** max(0.0, (now - self.slowed) / 60)
+            learnt *= math.pow(GROWTH, max(0.0, (now - self.slowed) / 60))
             learnt = None if learnt >= UNBOUNDED else learnt
         if learnt is None or rule.per_minute is None:
             return learnt if rule.per_minute is None else rule.per_minute
