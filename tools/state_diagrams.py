@@ -31,7 +31,8 @@ DELIVERY: Final = """\
 From `src/postwicket/core/state.py`: one message on its way to one recipient. There is no state
 *sending*: that is a queued, deferred or uncertain delivery that a worker has claimed. `uncertain`
 means that the whole message was sent and the answer to it never came; it is sent again, because
-twice is better than not at all. `suppressed` is reserved: nothing leads mail there yet.
+twice is better than not at all. `suppressed` is mail to an address on the suppression list. What
+is delivered can still bounce, be complained of, or end in an unsubscribe (`docs/returns.md`).
 """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from postwicket.core.state import MOVES, WAITING, State
 
 
-def test_the_table_is_total_and_final_states_lead_nowhere() -> None:
+def test_the_table_is_total() -> None:
     assert set(MOVES) == set(State)
     assert {state for state in State if state.final} == {
         State.DELIVERED,
@@ -15,7 +15,21 @@ def test_the_table_is_total_and_final_states_lead_nowhere() -> None:
         State.EXPIRED,
         State.SUPPRESSED,
         State.CANCELLED,
+        State.COMPLAINED,
+        State.UNSUBSCRIBED,
     }
+
+
+def test_nothing_final_is_taken_up_again() -> None:
+    for state in State:
+        if state.final:
+            assert all(after.final for after in MOVES[state])
+
+
+def test_word_comes_back_only_of_what_was_delivered() -> None:
+    moving = {state for state in State if state.final and MOVES[state]}
+    assert moving == {State.DELIVERED}
+    assert MOVES[State.DELIVERED] == {State.FAILED, State.COMPLAINED, State.UNSUBSCRIBED}
 
 
 def test_every_waiting_state_can_end() -> None:

@@ -31,6 +31,8 @@ _COLOURS: Final = {
     "expired": "red",
     "suppressed": "red",
     "cancelled": "dim",
+    "complained": "red",
+    "unsubscribed": "yellow",
 }
 _UNITS: Final = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 

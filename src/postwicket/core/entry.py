@@ -127,6 +127,28 @@ class Notified(Entry):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CameBack(Entry):
+    """Something came back about a message that had left us, or to an address of our own.
+
+    `what` is bounce, delay, success, complaint, unsubscribe, answer (of a vacation program),
+    feedback, report or nothing (nobody could read it); `delivery` is 0 where it names no
+    delivery of the message.  `peer` is the address of the server that brought it.
+    """
+
+    kind: ClassVar[str] = "came-back"
+    what: str
+    delivery: int = 0
+    recipient: str = ""
+    state: str = ""
+    cause: str = ""
+    reply: str = ""
+    remote: str = ""
+    why: str = ""
+    peer: str = ""
+    listener: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Administered(Entry):
     """Somebody changed something by hand; `what` is the command, `subject` what it changed."""
 

@@ -21,11 +21,13 @@ class State(Enum):
     EXPIRED = "expired"
     SUPPRESSED = "suppressed"
     CANCELLED = "cancelled"
+    COMPLAINED = "complained"
+    UNSUBSCRIBED = "unsubscribed"
 
     @property
     def final(self) -> bool:
-        """True when nothing more will be done."""
-        return not MOVES[self]
+        """True when the dispatcher never takes it up again; word may still come back of it."""
+        return self in _FINAL
 
 
 _ATTEMPTED: Final = frozenset(
@@ -48,13 +50,30 @@ MOVES: Final[Mapping[State, frozenset[State]]] = {
     State.DEFERRED: _ATTEMPTED | _BY_HAND | {State.QUEUED},
     State.UNCERTAIN: _ATTEMPTED | _BY_HAND | {State.QUEUED},
     State.HELD: frozenset({State.QUEUED, State.CANCELLED, State.EXPIRED}),
-    State.DELIVERED: frozenset(),
+    # What was taken can bounce later, and people can say that they did not want it.
+    State.DELIVERED: frozenset({State.FAILED, State.COMPLAINED, State.UNSUBSCRIBED}),
     State.CAPTURED: frozenset(),
     State.DISCARDED: frozenset(),
     State.FAILED: frozenset(),
     State.EXPIRED: frozenset(),
     State.SUPPRESSED: frozenset(),
     State.CANCELLED: frozenset(),
+    State.COMPLAINED: frozenset(),
+    State.UNSUBSCRIBED: frozenset(),
 }
+
+_FINAL: Final = frozenset(
+    {
+        State.DELIVERED,
+        State.CAPTURED,
+        State.DISCARDED,
+        State.FAILED,
+        State.EXPIRED,
+        State.SUPPRESSED,
+        State.CANCELLED,
+        State.COMPLAINED,
+        State.UNSUBSCRIBED,
+    }
+)
 
 WAITING: Final = frozenset({State.QUEUED, State.DEFERRED, State.UNCERTAIN})

@@ -89,7 +89,7 @@ _MESSAGE_FOLLOWS: Final = re.compile(
     r"|Received: |Return-Path: )",
     re.IGNORECASE,
 )
-_NO_SUCH: Final = re.compile(
+NO_SUCH_PERSON: Final = re.compile(
     r"no such (?:user|person|mailbox|recipient|address)|(?:user|recipient|mailbox|account|address)"
     r" (?:is )?(?:unknown|not found|does not exist|doesn't exist|is unavailable)"
     r"|unknown (?:user|recipient|local|mailbox|address)|doesn't have an? [\w.]{1,30} account"
@@ -195,7 +195,7 @@ def _first_paragraph(reason: str) -> str:
 
 
 def _by_words(words: str) -> str:
-    if _NO_SUCH.search(words):
+    if NO_SUCH_PERSON.search(words):
         return "5.1.1"
     if _FULL.search(words):
         return "5.2.2"

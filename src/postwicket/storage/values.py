@@ -6,9 +6,10 @@ is said in `interfaces`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from postwicket.core.address import Address
 from postwicket.core.entry import Entry
 from postwicket.core.envelope import Envelope, Recipient
 from postwicket.core.queue_id import QueueId
@@ -149,6 +150,44 @@ class Settlement:
     cause: str = ""
     reply: str = ""
     warned: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression:
+    """An address that is not written to.
+
+    `address` is canonical; `lane` is "transactional", "bulk", or "" for both; `reason` is
+    bounce, complaint, unsubscribe or manual; `detail` what was said; `expires` is None where
+    it holds until somebody takes it away.
+    """
+
+    address: str
+    lane: str = ""
+    reason: str = "manual"
+    detail: str = ""
+    message: QueueId | None = None
+    created: float
+    expires: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComeBack:
+    """Something that came back about a message, stored in one transaction.
+
+    The delivery is named by its `number`, else by its `recipient`.  `state` is what it becomes;
+    None, an unknown delivery or a move that the state machine does not know means that only
+    the entry is written, and neither suppression nor notices: what is told twice counts once.
+    """
+
+    message: QueueId
+    recipient: Address | None = None
+    number: int | None = None
+    state: State | None = None
+    cause: str = ""
+    reply: str = ""
+    entry: Entry
+    suppression: Suppression | None = None
+    notices: Sequence[NewMessage] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
