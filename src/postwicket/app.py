@@ -22,6 +22,7 @@ from typing import Final
 from postwicket.config import Settings
 from postwicket.core.queue_id import QueueIds
 from postwicket.delivery.dispatcher import Dispatcher
+from postwicket.delivery.guiding import guide_for
 from postwicket.identity.keys import load_key
 from postwicket.journal.log import Log, open_log
 from postwicket.net.authority import ensure_authority
@@ -87,7 +88,9 @@ async def _work(
         store = open_store(settings.data)
         queue = open_queue(settings.data, loop, committed=log.entries)
         ids = QueueIds(slot)
-        dispatcher = Dispatcher(settings, queue, ids, slot=slot, clock=time.time, disk=disk)
+        dispatcher = Dispatcher(
+            settings, queue, ids, guide_for(settings), slot=slot, clock=time.time, disk=disk
+        )
         door = Door(
             queue,
             dispatcher,

@@ -196,7 +196,8 @@ class PeerSession(asyncio.Protocol):
         if reply is not None and reply[:1] in {b"2", b"3"}:
             self.note(verb, line)
         self.say(reply)
-        if verb == "STARTTLS" and reply is not None and reply[:1] == b"2":
+        begun = verb == "STARTTLS" and reply is not None and reply[:1] == b"2"
+        if begun and not self.transport.is_closing():
             self.start_tls()
 
     def usual(self, verb: str) -> bytes:

@@ -16,16 +16,16 @@ RELAY = Upstream(name="relay", host="relay.example", tls="none", port=25, connec
 
 def test_the_way_has_one_host() -> None:
     way = way_to(RELAY, "us.example", (), "127.0.0.1")
-    assert [host.name for host in way.hosts] == ["relay.example"]
-    assert (way.key, way.source) == ("relay", "127.0.0.1")
-    opening, tls = way.hosts[0].terms()
+    assert [host.name for host in way.in_order(list)] == ["relay.example"]
+    assert (way.key, way.source) == (("relay", "127.0.0.1"), "127.0.0.1")
+    opening, tls = way.groups[0][0].terms()
     assert (opening.hostname, tls) == ("us.example", None)
-    assert way.hosts[0].once_more(Answer(Stage.CONNECT, None, Trouble.LOST)) == ""
+    assert way.groups[0][0].once_more(Answer(Stage.CONNECT, None, Trouble.LOST)) == ""
 
 
 def test_a_missing_authority_is_told(tmp_path: Path) -> None:
     relay = RELAY.model_copy(update={"tls": "starttls", "ca": tmp_path / "ca.pem"})
-    (host,) = way_to(relay, "us.example", (), "").hosts
+    ((host,),) = way_to(relay, "us.example", (), "").groups
     with pytest.raises(Unreached, match=r"ca\.pem"):
         host.terms()
 

@@ -18,7 +18,9 @@ from postwicket.core.entry import Accepted, Settled
 from postwicket.core.envelope import Envelope, Recipient, Sender
 from postwicket.core.queue_id import QueueId, QueueIds
 from postwicket.core.state import State
+from postwicket.delivery.direct import Guide
 from postwicket.delivery.dispatcher import Dispatcher
+from postwicket.delivery.guiding import guide_for
 from postwicket.storage.bodies import BodyStore, SmallContent
 from postwicket.storage.interfaces import Content
 from postwicket.storage.memory import Memory, MemoryQueue
@@ -32,13 +34,19 @@ SLOT = 3
 class World:
     """Settings, queue, dispatcher, and short ways to ask."""
 
-    def __init__(self, settings: Settings, folder: Path) -> None:
+    def __init__(self, settings: Settings, folder: Path, guide: Guide | None = None) -> None:
         self.settings = settings
         self.memory = Memory(BodyStore(folder))
         self.queue = MemoryQueue(self.memory, asyncio.get_running_loop())
         self.ids = QueueIds(SLOT)
         self.dispatcher = Dispatcher(
-            settings, self.queue, self.ids, slot=SLOT, clock=time.time, chance=lambda: 0.5
+            settings,
+            self.queue,
+            self.ids,
+            guide or guide_for(settings),
+            slot=SLOT,
+            clock=time.time,
+            chance=lambda: 0.5,
         )
 
     def message(
@@ -149,10 +157,10 @@ def settings_for(
 
 
 @asynccontextmanager
-async def world(settings: Settings) -> AsyncIterator[World]:
+async def world(settings: Settings, guide: Guide | None = None) -> AsyncIterator[World]:
     """Run a dispatcher inside the block; nothing of it may be left afterwards."""
     with TemporaryDirectory() as folder:
-        here = World(settings, Path(folder))
+        here = World(settings, Path(folder), guide)
         here.dispatcher.start()
         try:
             yield here

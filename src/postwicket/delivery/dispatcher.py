@@ -14,6 +14,7 @@ import random
 import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Final
 
 from postwicket.config.settings import Settings
@@ -26,14 +27,15 @@ from postwicket.storage.values import Claimed, Delivery
 from .bounce import Bounces
 from .conclude import Circumstances, Conclusion, conclude, postpone, put_away
 from .connection import Timeouts
+from .direct import Direct, Guide
 from .errand import Means
 from .pool import Pool, Surroundings
-from .route import Router, upstream_of
+from .route import CAPTURE, DIRECT, DISCARD, Router, upstream_of
 from .settling import Settling
 from .shipment import Report, Shipment
 from .turnstile import Turnstile
 from .upstream import bounds_of, way_to
-from .way import NOWHERE
+from .way import Way
 
 LEASE: Final = 1800.0  # seconds: longer than any attempt with data_timeout may take
 RENEW_EVERY: Final = 120.0  # seconds
@@ -49,6 +51,7 @@ class Dispatcher:
         settings: Settings,
         queue: Queue,
         ids: QueueIds,
+        guide: Guide,
         *,
         slot: int,
         clock: Clock,
@@ -71,14 +74,13 @@ class Dispatcher:
             boundary=lambda: secrets.token_hex(16),
         )
         around = _surroundings(settings, clock, disk)
-        source = str(settings.delivery.source_address or "")
+        self._source = settings.delivery.source_address or ""
         self._pools = {
             u.name: Pool(f"upstream {u.name}", bounds_of(u), around, self)
             for u in settings.upstream
         }
-        self._ways = {
-            u.name: way_to(u, settings.hostname, settings.host, source) for u in settings.upstream
-        }
+        self._ways: dict[tuple[str, str], Way] = {}  # to upstreams, by name and source address
+        self._direct = Direct(guide, around, self)
         self._held = 0  # deliveries in the window
         self._kept = 0  # octets of fresh content in memory
         self._fresh: dict[QueueId, list[int]] = {}  # its octets, and deliveries that need it
@@ -127,12 +129,13 @@ class Dispatcher:
         sent whole and only its answer is missing: that is stored as uncertain.
         """
         self._draining = True
-        for pool in self._pools.values():
-            pool.rest()
-            self._hand_back_all(pool.withdraw())
+        carriers: list[Pool | Direct] = [*self._pools.values(), self._direct]
+        for carrier in carriers:
+            carrier.rest()
+            self._hand_back_all(carrier.withdraw())
         await self._until_empty(deadline - self._clock())
-        for pool in self._pools.values():
-            self._hand_back_all(pool.close())
+        for carrier in carriers:
+            self._hand_back_all(carrier.close())
         await self._until_empty(2.0)
         self._stopped = True
         if self._timer is not None:
@@ -157,22 +160,32 @@ class Dispatcher:
     def _start(self, claimed: Claimed, content: Content | None) -> None:
         """Send a claimed message on its ways: one shipment for each route."""
         message = claimed.message
-        ways: dict[str, list[Delivery]] = {}
+        ways: dict[tuple[str, str, str], list[Delivery]] = {}
         for delivery in claimed.deliveries:
-            ways.setdefault(self._router.via(message, delivery.recipient), []).append(delivery)
-        for via, deliveries in ways.items():
-            name = upstream_of(via)
+            address = delivery.recipient.address
+            route = self._router.route(message, delivery.recipient)
+            domain = address.wire_domain if route.via == DIRECT else ""
+            source = str(route.source_address or self._source)
+            ways.setdefault((route.via, source, domain), []).append(delivery)
+        for (via, source, domain), deliveries in ways.items():
             shipment = Shipment(
-                message=message,
-                deliveries=tuple(deliveries),
-                via=via,
-                way=self._ways[name] if name else NOWHERE,
-                content=content,
+                message=message, deliveries=tuple(deliveries), via=via, content=content
             )
-            if name is None:
+            if via == DIRECT:
+                self._direct.submit(shipment, domain, source)
+            elif via in {CAPTURE, DISCARD}:
                 self._conclude(shipment, put_away(shipment, self._circumstances()))
             else:
-                self._pools[name].submit(shipment)
+                self._submit_upstream(shipment, source)
+
+    def _submit_upstream(self, shipment: Shipment, source: str) -> None:
+        name = upstream_of(shipment.via) or ""
+        way = self._ways.get((name, source))
+        if way is None:
+            upstream = next(one for one in self._settings.upstream if one.name == name)
+            way = way_to(upstream, self._settings.hostname, self._settings.host, source)
+            self._ways[name, source] = way
+        self._pools[name].submit(replace(shipment, way=way))
 
     def _circumstances(self) -> Circumstances:
         queue = self._settings.queue

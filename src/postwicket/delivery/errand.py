@@ -9,6 +9,8 @@ is told.
 from __future__ import annotations
 
 import asyncio
+import random
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -20,7 +22,7 @@ from postwicket.smtp.client.transcript import Transcript
 from .connection import Connection, Timeouts
 from .dialling import Target, Unreached, dial
 from .shipment import Told
-from .way import MailHost, Way
+from .way import MailHost, Shuffle, Way
 
 # What explains best comes first: what the peer said, then how far we got.
 _EXPLAINS: Final = (
@@ -34,6 +36,11 @@ _EXPLAINS: Final = (
     Trouble.UNREACHABLE,
     Trouble.NAME,
 )
+
+
+def shuffled(hosts: Sequence[MailHost]) -> Sequence[MailHost]:
+    """Return the hosts in another order."""
+    return random.sample(hosts, len(hosts))
 
 
 class Sender(Protocol):
@@ -55,6 +62,7 @@ class Means:
     timeouts: Timeouts
     clock: Clock
     disk: Executor | None = None
+    shuffle: Shuffle = shuffled
 
 
 class Errand:
@@ -66,7 +74,7 @@ class Errand:
         self._sender = sender
         self._began = means.clock()
         self._story = Transcript(self._began)  # of the hosts that were tried before
-        self._left = iter(way.hosts)
+        self._left = iter(way.in_order(means.shuffle))
         self._host: MailHost | None = None
         self._connection: Connection | None = None
         self._answer: Answer | None = None
@@ -77,6 +85,8 @@ class Errand:
 
     def start(self) -> None:
         """Try the first host."""
+        for note in self.way.notes:
+            self._story.remark(self._began, note)
         self._next()
 
     def cancel(self, why: str) -> None:

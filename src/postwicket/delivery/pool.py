@@ -32,6 +32,7 @@ from .turnstile import Turnstile
 from .way import Bounds, Way
 
 SWEEP_EVERY: Final = 1.0  # seconds between looks at idle connections
+FORGET_AFTER: Final = 1800.0  # seconds without mail
 STOPS: Final = "this server stops"
 
 
@@ -94,6 +95,7 @@ class Pool:
         self._leaving: set[Connection] = set()
         self._here: Counter[Hashable] = Counter()  # opening and busy, by way
         self._sick: dict[Hashable, Sick] = {}
+        self._used = 0.0  # when somebody last wanted to send here
         self._turning = False
         self._closed = False
         self._timer: asyncio.TimerHandle | None = None
@@ -106,8 +108,15 @@ class Pool:
         """How many attempts are under way."""
         return len(self._busy)
 
+    def forgettable(self, now: float) -> bool:
+        """Say whether nothing is here, and nothing that is worth remembering."""
+        empty = not (self._opening or self._busy or len(self._idle) or self._parked)
+        ill = any(sick.health.until + FORGET_AFTER > now for sick in self._sick.values())
+        return empty and not ill and not len(self._line) and self._used + FORGET_AFTER < now
+
     def submit(self, shipment: Shipment) -> None:
         """Take a shipment; it goes as soon as a connection is free."""
+        self._used = self._clock()
         self._line.add(shipment)
         self.turn()
 

@@ -18,6 +18,8 @@ from postwicket.storage.values import Message
 
 CAPTURE: Final = "capture"
 DISCARD: Final = "discard"
+DIRECT: Final = "direct"
+_CAPTURED: Final = Route(via=CAPTURE)
 
 
 def upstream_of(via: str) -> str | None:
@@ -36,19 +38,23 @@ class Router:
     def __init__(self, routes: Sequence[Route]) -> None:
         self._rules = [_Rule(route) for route in routes]
 
-    def via(self, message: Message, recipient: Recipient) -> str:
-        """Return `upstream:NAME`, `capture` or `discard`."""
+    def route(self, message: Message, recipient: Recipient) -> Route:
+        """Return the first route that matches."""
         for rule in self._rules:
             if rule.matches(message, recipient):
-                return rule.via
-        return CAPTURE
+                return rule.route
+        return _CAPTURED
+
+    def via(self, message: Message, recipient: Recipient) -> str:
+        """Return `direct`, `upstream:NAME`, `capture` or `discard`."""
+        return self.route(message, recipient).via
 
 
 class _Rule:
     """One route; a condition that is not set holds for everything."""
 
     def __init__(self, route: Route) -> None:
-        self.via = route.via
+        self.route = route
         self._recipients = _compiled(route.recipients)
         self._senders = _compiled(route.senders)
         self._accounts = _compiled(route.accounts)

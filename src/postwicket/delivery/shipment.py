@@ -29,6 +29,7 @@ class Shipment:
     message: Message
     deliveries: tuple[Delivery, ...]
     via: str
+    site: str = ""
     way: Way = NOWHERE
     content: Content | None = None  # None: to be read back when it is sent
 

@@ -42,7 +42,7 @@ class UpstreamHost:
 
 def way_to(upstream: Upstream, hostname: str, static: Sequence[Host], source: str) -> Way:
     """Return the way to an upstream."""
-    return Way(upstream.name, (UpstreamHost(upstream, hostname, static),), source)
+    return Way((upstream.name, source), ((UpstreamHost(upstream, hostname, static),),), source)
 
 
 def bounds_of(upstream: Upstream) -> Bounds:

@@ -6,15 +6,18 @@ with its exchangers, best first.  Shipments whose ways have the same key share c
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from postwicket.policy.pace import Rule
 from postwicket.smtp.client.answer import Answer
 from postwicket.smtp.client.opening import Opening
 
 from .dialling import Target, TlsPlan
+
+# Returns the given hosts in an order that is left to chance.
+Shuffle: TypeAlias = "Callable[[Sequence[MailHost]], Sequence[MailHost]]"
 
 
 class MailHost(Protocol):
@@ -45,15 +48,26 @@ class MailHost(Protocol):
 class Way:
     """Hosts to try in order (RFC 5321, section 5.1), and where connections come from.
 
-    `source` is a local IP address, or "" for the system's choice.
+    `groups` are hosts of equal preference, the preferred first; within a group chance decides,
+    anew for each connection.  `source` is a local IP address, or "" for the system's choice;
+    `notes` are for the transcript: hosts that are left out, and why.
 
-    >>> NOWHERE.hosts
+    >>> NOWHERE.groups
     ()
     """
 
     key: Hashable
-    hosts: tuple[MailHost, ...]
+    groups: tuple[tuple[MailHost, ...], ...]
     source: str = ""
+    notes: tuple[str, ...] = ()
+
+    def in_order(self, shuffle: Shuffle) -> list[MailHost]:
+        """Return the hosts in the order to try."""
+        return [
+            host
+            for group in self.groups
+            for host in (group if len(group) == 1 else shuffle(group))
+        ]
 
 
 NOWHERE: Final = Way("", ())  # of what stays here: captured, discarded, not routed yet

@@ -37,13 +37,15 @@ class Opening:
     """How to open a session.
 
     `hostname` is our name in EHLO.  With `implicit_tls` the handshake comes before the greeting,
-    with `starttls` there is no session without TLS.  With `clear_auth` a password may travel
-    without TLS; say so for loopback only.
+    with `starttls` there is no session without TLS, unless it is `tls_optional` and the peer does
+    not offer it, or refuses to begin (RFC 3207, section 4).  With `clear_auth` a password may
+    travel without TLS; say so for loopback only.
     """
 
     hostname: str
     implicit_tls: bool = False
     starttls: bool = False
+    tls_optional: bool = False
     credentials: Credentials | None = None
     clear_auth: bool = False
 
@@ -59,8 +61,7 @@ def open_session(wire: Wire, how: Opening) -> Generator[int, Reply, None]:
     if greeting.code // 100 != 2:
         raise Gone(reply=greeting)
     yield from _hello(wire, how)
-    if how.starttls and not wire.secure:
-        yield from _starttls(wire)
+    if how.starttls and not wire.secure and (yield from _starttls(wire, how)):
         # RFC 3207, section 4.2: everything learnt before TLS is forgotten.
         yield from _hello(wire, how)
     if how.credentials:
@@ -82,12 +83,19 @@ def _hello(wire: Wire, how: Opening) -> Generator[int, Reply, None]:
     wire.capabilities = read_capabilities(reply)
 
 
-def _starttls(wire: Wire) -> Generator[int, Reply, None]:
+def _starttls(wire: Wire, how: Opening) -> Generator[int, Reply, bool]:
+    """Begin TLS; return False where the session may go on without it."""
     wire.stage = Stage.STARTTLS
     if not wire.capabilities.starttls:
+        if how.tls_optional:
+            wire.transcript.remark(wire.clock(), "no STARTTLS is offered: in clear text")
+            return False
         raise Gone(trouble=Trouble.NO_STARTTLS)
     wire.say("STARTTLS")
     reply = yield EVERYBODY
+    if how.tls_optional and not reply.positive:
+        wire.transcript.remark(wire.clock(), "STARTTLS was refused: in clear text")
+        return False
     _must_be(2, reply)
     if wire.reader.pending:
         # Bytes behind the 220 were said in the clear and would be read as if under TLS: that
@@ -97,6 +105,7 @@ def _starttls(wire: Wire) -> Generator[int, Reply, None]:
     wire.upgrading = True
     wire.events.append(UpgradeTls())
     yield EVERYBODY  # resumed when the handshake is over
+    return True
 
 
 def _sign_in(wire: Wire, how: Opening, who: Credentials) -> Generator[int, Reply, None]:

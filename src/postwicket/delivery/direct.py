@@ -1,0 +1,207 @@
+"""Straight to the recipient's exchangers: from a domain to a way, from a way to its site's pool.
+
+What was found for a domain is kept for as long as its records live, so that the next shipment for
+it costs a look into a dictionary.  What is not known is asked for once, however many shipments
+wait for it.  A domain that takes no mail is an answer like any other, and an attempt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import groupby
+from typing import Any, Final, TypeAlias
+
+from postwicket.smtp.client.answer import Answer
+from postwicket.smtp.client.transcript import Transcript
+from postwicket.storage.values import Message
+
+from .destination import Destination, Exchanger
+from .dialling import TlsPlan
+from .errand import rank
+from .exchanger_host import ClearText, ExchangerHost, Security
+from .pool import Consignor, Pool, Surroundings
+from .shipment import Shipment, Told
+from .sites import Site, Sites
+from .way import Bounds, Way
+
+MOST_QUESTIONS: Final = 100  # domains looked up at once; each may ask for MX, A, AAAA, TLSA
+MOST_KNOWN: Final = 50_000  # domains; a few hundred octets each
+DOUBT_FOR: Final = 15.0  # seconds that the same "we do not know" is told to who comes next
+
+Finder: TypeAlias = Callable[[str], Coroutine[Any, Any, Destination | Answer]]
+Guard: TypeAlias = Callable[[Destination, Exchanger, Message], Awaitable[Security | Answer]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guide:
+    """Who knows what direct delivery does not know itself.
+
+    `find` says where mail for a domain goes, `secure` how safe a connection to an exchanger has
+    to be for a message, `tls` how that is done, `sites` who shares a limit.
+    """
+
+    hostname: str
+    find: Finder
+    secure: Guard
+    tls: Callable[[Exchanger, Security], TlsPlan | None]
+    sites: Sites
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """What is known of a domain: the way and its site, or why there is none."""
+
+    found: tuple[Way, Site] | Answer
+    until: float
+
+
+@dataclass(slots=True)
+class _Search:
+    """A look-up under way, and who waits for it."""
+
+    began: float
+    waiting: list[Shipment] = field(default_factory=list)
+    task: asyncio.Task[None] | None = None
+
+
+class Direct:
+    """Direct delivery in one process."""
+
+    def __init__(self, guide: Guide, around: Surroundings, consignor: Consignor) -> None:
+        self._guide = guide
+        self._around = around
+        self._consignor = consignor
+        self._clock = around.means.clock
+        self._known: dict[Hashable, _Route] = {}
+        self._searches: dict[Hashable, _Search] = {}
+        self._pools: dict[str, Pool] = {}
+        self._clear = ClearText(self._clock)
+        self._turn = asyncio.Semaphore(MOST_QUESTIONS)
+
+    def submit(self, shipment: Shipment, domain: str, source: str) -> None:
+        """Take a shipment to recipients of one domain (A-labels, or a literal in brackets)."""
+        key = (domain, source)
+        route = self._known.get(key)
+        if route is not None and self._clock() < route.until:
+            self._send(shipment, route.found)
+            return
+        search = self._searches.get(key)
+        if search is None:
+            search = self._searches[key] = _Search(self._clock())
+            search.task = asyncio.get_running_loop().create_task(
+                self._search(key, domain, source, search)
+            )
+        search.waiting.append(shipment)
+
+    def pools(self) -> Iterator[Pool]:
+        """Return the pools of all sites that are known now."""
+        return iter(list(self._pools.values()))
+
+    def withdraw(self) -> list[Shipment]:
+        """Hand back what has not begun."""
+        back = [one for search in self._searches.values() for one in search.waiting]
+        for search in self._searches.values():
+            search.waiting.clear()
+        for pool in self._pools.values():
+            back.extend(pool.withdraw())
+        return back
+
+    def close(self) -> list[Shipment]:
+        """Hang up everywhere; return what is known not to have arrived."""
+        back = self.withdraw()
+        for search in self._searches.values():
+            if search.task is not None:
+                search.task.cancel()
+        for pool in self._pools.values():
+            back.extend(pool.close())
+        return back
+
+    def rest(self) -> None:
+        """Say goodbye on every idle connection."""
+        for pool in self._pools.values():
+            pool.rest()
+
+    def tidy(self) -> None:
+        """Forget sites and domains that nobody has written to for a while."""
+        now = self._clock()
+        for name in [name for name, pool in self._pools.items() if pool.forgettable(now)]:
+            del self._pools[name]
+        for key in [key for key, route in self._known.items() if route.until <= now]:
+            del self._known[key]
+
+    # --- inside ---------------------------------------------------------------------------
+
+    def _send(self, shipment: Shipment, found: tuple[Way, Site] | Answer) -> None:
+        if isinstance(found, Answer):
+            now = self._clock()
+            transcript = Transcript(now)
+            transcript.remark(now, str(found))
+            answers = (found,) * len(shipment.deliveries)
+            self._consignor.reported(shipment, Told(transcript, now).report(answers, now))
+            return
+        way, site = found
+        self._pool_of(site).submit(replace(shipment, way=way, site=site.name))
+
+    def _pool_of(self, site: Site) -> Pool:
+        pool = self._pools.get(site.name)
+        if pool is None:
+            bounds = Bounds(rule=site.rule, idle=site.idle)
+            pool = Pool(f"site {site.name}", bounds, self._around, self._consignor)
+            self._pools[site.name] = pool
+        return pool
+
+    async def _search(self, key: Hashable, domain: str, source: str, search: _Search) -> None:
+        """Find the way to a domain, and send on who waits for it."""
+        try:
+            async with self._turn:
+                route = await self._find(domain, source, search.waiting[0].message)
+        finally:
+            self._searches.pop(key, None)
+        if len(self._known) >= MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+        self._known[key] = route
+        for shipment in search.waiting:
+            self._send(shipment, route.found)
+
+    async def _find(self, domain: str, source: str, message: Message) -> _Route:
+        guide = self._guide
+        destination = await guide.find(domain)
+        if isinstance(destination, Answer):
+            return _Route(destination, self._clock() + DOUBT_FOR)
+        secured = await asyncio.gather(
+            *(guide.secure(destination, one, message) for one in destination.exchangers)
+        )
+        hosts: list[tuple[int, ExchangerHost]] = []
+        notes = list(destination.left_out)
+        refusals = []
+        for exchanger, security in zip(destination.exchangers, secured, strict=True):
+            if isinstance(security, Answer):
+                refusals.append(security)
+                notes.append(f"{exchanger.name} is not tried: {security}")
+            else:
+                hosts.append((exchanger.preference, self._host(exchanger, security)))
+        if not hosts:
+            answer = min(refusals, key=rank)
+            return _Route(answer, self._clock() + DOUBT_FOR)
+        way = _way(hosts, source, tuple(notes))
+        names = [(one.preference, one.name) for one in destination.exchangers]
+        until = max(destination.until, self._clock() + 1)
+        return _Route((way, guide.sites.of(domain, names)), until)
+
+    def _host(self, exchanger: Exchanger, security: Security) -> ExchangerHost:
+        return ExchangerHost(
+            exchanger,
+            security,
+            hostname=self._guide.hostname,
+            tls=partial(self._guide.tls, exchanger),
+            clear=self._clear,
+        )
+
+
+def _way(hosts: list[tuple[int, ExchangerHost]], source: str, notes: tuple[str, ...]) -> Way:
+    key = (frozenset((host.name, host.security.demand) for _, host in hosts), source)
+    groups = groupby(hosts, key=lambda one: one[0])
+    return Way(key, tuple(tuple(host for _, host in group) for _, group in groups), source, notes)

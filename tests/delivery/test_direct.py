@@ -1,0 +1,316 @@
+"""Straight to exchangers on real sockets: in order, with TLS where it can be, sites shared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from postwicket.config.settings import Settings
+from postwicket.core.reply import Reply
+from postwicket.delivery.destination import Destination, Exchanger
+from postwicket.delivery.dialling import Target
+from postwicket.delivery.direct import Guide
+from postwicket.delivery.guiding import guide_for
+from postwicket.net.authority import Authority, ensure_authority
+from postwicket.net.certificates import server_context
+from postwicket.smtp.client.answer import Answer, Stage
+
+from .peer import OFFERS, Peer, Script
+from .world import BODY, HEADER, World, run, settings_for, world
+
+
+@pytest.fixture(scope="module")
+def authority() -> Iterator[Authority]:
+    """Make a certificate authority once."""
+    with TemporaryDirectory() as folder:
+        yield ensure_authority(Path(folder), "peer.example")
+
+
+def direct(**more: object) -> Settings:
+    return settings_for(1, upstream=None, route=({"via": "direct"},), workers=1, **more)
+
+
+@dataclass
+class Names:
+    """Domains and their exchangers: (name, preference, port)."""
+
+    domains: dict[str, Sequence[tuple[str, int, int]]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    lives: float = 60.0
+
+    async def find(self, domain: str) -> Destination | Answer:
+        """Return where mail for a domain goes; note that it was asked for."""
+        self.asked.append(domain)
+        if domain not in self.domains:
+            return Answer(Stage.CONNECT, Reply(451, (4, 3), "no name server"), ours=True)
+        exchangers = tuple(
+            Exchanger(
+                name=name,
+                preference=preference,
+                addresses=(Target("127.0.0.1", port, f"{name}[127.0.0.1]:{port}"),),
+                port=port,
+            )
+            for name, preference, port in self.domains[domain]
+        )
+        return Destination(domain=domain, exchangers=exchangers, until=2e10)
+
+    def guide(self, settings: Settings) -> Guide:
+        """Return a guide that knows these names."""
+        return replace(guide_for(settings), find=self.find)
+
+
+def transcript(here: World, sent: int) -> str:
+    return here.memory.of(sent)[0].attempts[0].transcript  # type: ignore[arg-type]
+
+
+def test_mail_goes_to_the_exchanger_of_its_domain() -> None:
+    async def test() -> None:
+        settings = direct()
+        async with Peer(Script()).listening() as peer:
+            names = Names({"example.com": [("mx.example.com", 10, peer.port)]})
+            async with world(settings, names.guide(settings)) as here:
+                sent = here.post("bob@example.com", "eve@example.com")
+                assert await here.final(sent) == ["delivered", "delivered"]
+                (got,) = peer.got
+                assert got.data == HEADER + BODY
+                kept = here.memory.of(sent)[0]
+                assert kept.route == "direct"
+                assert kept.attempts[0].remote == f"mx.example.com[127.0.0.1]:{peer.port}"
+                again = here.post("ann@EXAMPLE.com")
+                assert await here.final(again) == ["delivered"]
+                assert names.asked == ["example.com"]
+                assert peer.connections == 1
+
+    run(test())
+
+
+def test_the_static_hosts_are_destinations() -> None:
+    async def test() -> None:
+        async with Peer(Script()).listening() as peer:
+            hosts = ({"name": "example.com", "address": f"127.0.0.1:{peer.port}"},)
+            async with world(direct(host=hosts)) as here:
+                assert await here.final(here.post("bob@example.com")) == ["delivered"]
+
+    run(test())
+
+
+def test_the_next_exchanger_is_tried_and_the_transcript_tells() -> None:
+    async def test() -> None:
+        settings = direct()
+        busy = Script(greeting=b"421 4.3.2 busy\r\n!")
+        async with Peer(Script()).listening() as closed:
+            dead = closed.port
+        async with Peer(busy).listening() as second, Peer(Script()).listening() as third:
+            names = Names(
+                {
+                    "example.com": [
+                        ("mx1.example.com", 10, dead),
+                        ("mx2.example.com", 20, second.port),
+                        ("mx3.example.com", 30, third.port),
+                    ]
+                }
+            )
+            async with world(settings, names.guide(settings)) as here:
+                sent = here.post("bob@example.com")
+                assert await here.final(sent) == ["delivered"]
+                assert here.memory.of(sent)[0].delivery.attempts == 1
+                told = transcript(here, sent)
+                assert "mx1.example.com[127.0.0.1]" in told
+                assert "421 4.3.2 busy" in told
+                assert told.index("421 4.3.2 busy") < told.index("EHLO us.example")
+                assert here.settled(sent)[0].remote.startswith("mx3.example.com")
+
+    run(test())
+
+
+def test_the_answer_that_explains_best_is_told() -> None:
+    async def test() -> None:
+        settings = direct()
+        async with Peer(Script()).listening() as closed:
+            dead = closed.port
+        refusing = Script(greeting=b"554 5.7.1 we know you\r\n!")
+        async with Peer(refusing).listening() as peer:
+            names = Names(
+                {
+                    "example.com": [
+                        ("mx1.example.com", 10, dead),
+                        ("mx2.example.com", 20, peer.port),
+                        ("mx3.example.com", 30, dead),
+                    ]
+                }
+            )
+            async with world(settings, names.guide(settings)) as here:
+                sent = here.post("bob@example.com")
+                (first, *_) = await here.tried(sent)
+                assert first.reply == "554 5.7.1 we know you"
+                assert first.remote.startswith("mx2.example.com")
+                assert first.attempts == 1
+
+    run(test())
+
+
+def test_a_domain_without_a_way_is_an_attempt() -> None:
+    async def test() -> None:
+        settings = direct()
+        names = Names()
+        async with world(settings, names.guide(settings)) as here:
+            ids = [here.post("bob@nowhere.example") for _ in range(5)]
+            for sent in ids:
+                (first, *_) = await here.tried(sent)
+                assert (first.state, first.attempts) == ("deferred", 1)
+                assert "no name server" in first.reply
+            assert names.asked == ["nowhere.example"]
+
+    run(test())
+
+
+def test_a_dead_domain_does_not_slow_its_neighbour_at_the_same_site() -> None:
+    async def test() -> None:
+        settings = direct()
+        async with Peer(Script()).listening() as closed:
+            dead = closed.port
+        async with Peer(Script()).listening() as peer:
+            names = Names(
+                {
+                    "dead.example": [("a.mail.protection.outlook.com", 10, dead)],
+                    "alive.example": [("b.mail.protection.outlook.com", 10, peer.port)],
+                }
+            )
+            async with world(settings, names.guide(settings)) as here:
+                gone = [here.post("bob@dead.example") for _ in range(5)]
+                ids = [here.post("bob@alive.example") for _ in range(20)]
+                for sent in ids:
+                    assert await here.final(sent) == ["delivered"]
+                for sent in gone:
+                    await here.tried(sent)
+                assert sum(here.memory.of(one)[0].delivery.attempts for one in gone) == 1
+                (pool,) = here.dispatcher._direct.pools()
+                assert pool.name == "site microsoft"
+
+    run(test())
+
+
+def test_tls_is_used_where_it_is_offered(authority: Authority) -> None:
+    async def test() -> None:
+        settings = direct()
+        context = server_context(authority.certificate, authority.key)
+        script = Script(offers=(*OFFERS, "STARTTLS"), tls=context)
+        async with Peer(script).listening() as peer:
+            names = Names({"example.com": [("mx.example.com", 10, peer.port)]})
+            async with world(settings, names.guide(settings)) as here:
+                sent = here.post("bob@example.com")
+                assert await here.final(sent) == ["delivered"]
+                assert here.memory.of(sent)[0].attempts[0].tls.startswith("TLSv1.3")
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("script", "remark"),
+    [
+        (Script(), "no STARTTLS is offered"),
+        (
+            Script(offers=(*OFFERS, "STARTTLS"), replies={"STARTTLS": b"454 4.7.0 no\r\n"}),
+            "STARTTLS was refused",
+        ),
+        (
+            Script(offers=(*OFFERS, "STARTTLS"), replies={"STARTTLS": b"220 go\r\nnonsense!"}),
+            "once more without",
+        ),
+    ],
+)
+def test_clear_text_is_what_is_left(script: Script, remark: str) -> None:
+    async def test() -> None:
+        settings = direct()
+        async with Peer(script).listening() as peer:
+            names = Names({"example.com": [("mx.example.com", 10, peer.port)]})
+            async with world(settings, names.guide(settings)) as here:
+                sent = here.post("bob@example.com")
+                if "nonsense" in str(script.replies):
+                    # Bytes behind the 220 are an attack, not a failure: no clear text then.
+                    (first, *_) = await here.tried(sent)
+                    assert (first.state, first.cause) == ("deferred", "protocol")
+                    return
+                assert await here.final(sent) == ["delivered"]
+                assert remark in transcript(here, sent)
+                assert here.memory.of(sent)[0].attempts[0].tls == ""
+
+    run(test())
+
+
+def test_tls_that_fails_is_left_out_for_a_while() -> None:
+    async def test() -> None:
+        settings = direct()
+        # It says 220 and then hangs up: no handshake ever comes about.
+        script = Script(offers=(*OFFERS, "STARTTLS"), replies={"STARTTLS": b"220 go\r\n!"})
+        async with Peer(script).listening() as peer:
+            names = Names({"example.com": [("mx.example.com", 10, peer.port)]})
+            async with world(settings, names.guide(settings)) as here:
+                sent = here.post("bob@example.com")
+                assert await here.final(sent) == ["delivered"]
+                assert "once more without" in transcript(here, sent)
+                here.dispatcher._direct.rest()
+                assert await here.final(here.post("bob@example.com")) == ["delivered"]
+                assert peer.commands.count("STARTTLS") == 1
+
+    run(test())
+
+
+def test_domains_of_one_site_share_connections_and_its_limit() -> None:
+    async def test() -> None:
+        settings = direct(destination=({"exchangers": ("mx.host.example",), "connections": 2},))
+        async with Peer(Script()).listening() as peer:
+            names = Names(
+                {f"d{n}.example": [("mx.host.example", 10, peer.port)] for n in range(50)}
+            )
+            async with world(settings, names.guide(settings)) as here:
+                ids = [here.post(f"bob@d{n}.example") for n in range(50)]
+                for sent in ids:
+                    assert await here.final(sent) == ["delivered"]
+                assert peer.connections <= 2
+                assert len(peer.got) == 50
+
+    run(test())
+
+
+def test_a_message_to_two_domains_is_two_transactions() -> None:
+    async def test() -> None:
+        settings = direct()
+        async with Peer(Script()).listening() as one, Peer(Script()).listening() as other:
+            names = Names(
+                {
+                    "a.example": [("mx.a.example", 10, one.port)],
+                    "b.example": [("mx.b.example", 10, other.port)],
+                }
+            )
+            async with world(settings, names.guide(settings)) as here:
+                sent = here.post("x@a.example", "y@b.example", "z@a.example")
+                assert await here.final(sent) == ["delivered"] * 3
+                assert one.got[0].recipients == ["x@a.example", "z@a.example"]
+                assert other.got[0].recipients == ["y@b.example"]
+
+    run(test())
+
+
+def test_sites_are_forgotten_when_nobody_writes_to_them() -> None:
+    async def test() -> None:
+        settings = direct()
+        async with Peer(Script()).listening() as peer:
+            names = Names({"example.com": [("mx.example.com", 10, peer.port)]})
+            async with world(settings, names.guide(settings)) as here:
+                await here.final(here.post("bob@example.com"))
+                way = here.dispatcher._direct
+                way.tidy()
+                assert len(list(way.pools())) == 1
+                (pool,) = way.pools()
+                way.rest()
+                await here.until(lambda: not peer.open)
+                pool._used -= 3600.0
+                way.tidy()
+                assert list(way.pools()) == []
+
+    run(test())
