@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from .address import Address
 
@@ -39,6 +40,48 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What MAIL FROM asks of the way and the time, as it was said.
+
+    `require_tls` is REQUIRETLS (RFC 8689).  `hold_for` (seconds) and `hold_until` (seconds since
+    1970) are FUTURERELEASE (RFC 4865), at most one of them set.  `by` is DELIVERBY's time in
+    seconds from the end of MAIL (RFC 2852), zero or less only with mode `N`; `by_mode` is "N"
+    (tell me when it is late), "R" (return it then) or "" without BY; `by_trace` asks for a notice
+    at each relay.  `priority` is MT-PRIORITY (RFC 6710), -9 to 9, higher first.
+    """
+
+    require_tls: bool = False
+    hold_for: int | None = None
+    hold_until: float | None = None
+    by: int | None = None
+    by_mode: str = ""
+    by_trace: bool = False
+    priority: int = 0
+
+
+NO_WISHES: Final = Wishes()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demands:
+    """What the mail demands of its way, resolved by the door and kept with the message.
+
+    `tls_optional` is the field `TLS-Required: No` (RFC 8689, section 5); `deliver_by` is in
+    seconds since 1970; the others are as in `Wishes`.
+    """
+
+    require_tls: bool = False
+    tls_optional: bool = False
+    deliver_by: float | None = None
+    by_mode: str = ""
+    by_trace: bool = False
+    priority: int = 0
+
+
+NO_DEMANDS: Final = Demands()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
     """One MAIL FROM; `address` is None for the empty return path `<>`.
 
@@ -52,6 +95,7 @@ class Sender:
     smtputf8: bool = False
     ret: str = ""
     envid: str = ""
+    wishes: Wishes = NO_WISHES
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ _CODES: Final[Mapping[int, Cause]] = {
 }
 
 _STAGES: Final[Mapping[Stage, Cause]] = {
+    Stage.ROUTE: Cause.DNS,
     Stage.CONNECT: Cause.NETWORK,
     Stage.GREETING: Cause.POLICY,
     Stage.EHLO: Cause.PROTOCOL,

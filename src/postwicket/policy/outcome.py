@@ -30,6 +30,7 @@ class Scope(Enum):
 
 
 SCOPES: Final[Mapping[Stage, Scope]] = {
+    Stage.ROUTE: Scope.RECIPIENT,
     Stage.CONNECT: Scope.HOST,
     Stage.GREETING: Scope.HOST,
     Stage.EHLO: Scope.HOST,

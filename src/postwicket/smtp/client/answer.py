@@ -15,6 +15,7 @@ from postwicket.core.reply import Reply
 class Stage(Enum):
     """Where in the conversation an answer belongs; the value is what people read."""
 
+    ROUTE = "route"  # finding the way to a domain, before there is a host to talk to
     CONNECT = "connect"
     GREETING = "greeting"
     EHLO = "EHLO"
