@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
 from postwicket.core.clock import Clock
+from postwicket.core.tls_verdict import TlsVerdict
 from postwicket.net.tls import TlsFailed, TlsLayer
+from postwicket.net.tls_plan import TlsPlan
 from postwicket.smtp.client.answer import Answer, Stage, Trouble
 from postwicket.smtp.client.events import (
     ClientEvent,
@@ -29,7 +31,6 @@ from postwicket.smtp.client.opening import Opening
 from postwicket.smtp.client.transcript import Transcript
 from postwicket.storage.interfaces import Content
 
-from .dialling import TlsPlan
 from .shipment import UNREADABLE, UNREADABLE_ERRORS, Shipment, mail_of, unreadable
 from .way import Way
 
@@ -92,6 +93,7 @@ class Connection(asyncio.Protocol):
         self.machine = Client(how, clock)
         self.way = way
         self.remote = ""
+        self.trust = ""  # why the peer is trusted, in words; "" where it is not
         self.carried = 0  # shipments
         self.began = clock()  # the attempt under way
         self.free_since = 0.0
@@ -99,6 +101,7 @@ class Connection(asyncio.Protocol):
         self._implicit = how.implicit_tls
         self._tls_plan = tls
         self._tls: TlsLayer | None = None
+        self._counted = False  # how TLS went was told
         self._timeouts = timeouts
         self._clock = clock
         self.owner = owner  # changes when an errand hands it over to its pool
@@ -225,6 +228,8 @@ class Connection(asyncio.Protocol):
                 self._flow += 1
                 self._pump = self._loop.create_task(self._give(self._flow))
             case Ready():
+                if self._tls is None:
+                    self._count(TlsVerdict.NO_STARTTLS)
                 self.owner.connection_ready(self)
             case UpgradeTls():
                 self._start_tls()
@@ -241,6 +246,10 @@ class Connection(asyncio.Protocol):
         if self._over:
             return
         self._over = True
+        if answer.stage is Stage.STARTTLS:
+            self._count(TlsVerdict.NO_STARTTLS)
+        elif answer.stage is Stage.TLS:
+            self._count(TlsVerdict.FAILED)
         if self._timer is not None:
             self._timer.cancel()
         self.resume_writing()
@@ -286,17 +295,33 @@ class Connection(asyncio.Protocol):
         before = tls.secure
         try:
             plain = tls.receive(data)
+            self._write_alert(tls)
+            if tls.secure and not before:
+                self._secured(tls)
         except TlsFailed as error:
             self._write_alert(tls)
-            distrusted = error.reason == "certificate verify failed"
-            self.machine.lost(Trouble.CERTIFICATE if distrusted else Trouble.TLS, str(error))
+            if self.machine.stage is Stage.TLS:
+                self._count(error.verdict)
+            trouble = Trouble.CERTIFICATE if error.distrusted else Trouble.TLS
+            self.machine.lost(trouble, str(error))
             return b""
-        self._write_alert(tls)
-        if tls.secure and not before:
-            self.machine.secured(self.tls)
         if tls.ended and not plain:
             self.machine.lost(Trouble.LOST, "the peer closed TLS")
         return plain
+
+    def _secured(self, tls: TlsLayer) -> None:
+        """Judge the peer before anything is said to it; raises `TlsFailed`."""
+        plan = self._tls_plan
+        if plan is not None and plan.trust is not None:
+            self.trust = plan.trust(tls)
+        self._count(TlsVerdict.SUCCESS)
+        self.machine.secured(f"{self.tls}, {self.trust}" if self.trust else self.tls)
+
+    def _count(self, verdict: TlsVerdict) -> None:
+        """Tell how TLS went, once."""
+        if not self._counted and self._tls_plan is not None and self._tls_plan.heard is not None:
+            self._counted = True
+            self._tls_plan.heard(verdict, self.remote)
 
     def _write_alert(self, tls: TlsLayer) -> None:
         out = tls.data_to_send()

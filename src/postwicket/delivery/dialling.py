@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
@@ -18,19 +17,11 @@ from postwicket.config.errors import ConfigError
 from postwicket.config.settings import Host
 from postwicket.config.transport import Upstream
 from postwicket.net.certificates import CertificateUnusable, client_context
+from postwicket.net.tls_plan import TlsPlan
 from postwicket.smtp.client.answer import Answer, Stage, Trouble
 from postwicket.smtp.client.opening import Credentials, Opening
 
 MOST_ADDRESSES: Final = 6  # tried in one attempt; RFC 5321, section 5.1 wants at least two
-
-
-@dataclass(frozen=True, slots=True)
-class TlsPlan:
-    """How to do TLS with an upstream; `name` is what its certificate must be for."""
-
-    context: ssl.SSLContext
-    name: str
-    verified: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from postwicket.config.settings import Host
 from postwicket.config.transport import Upstream
+from postwicket.net.tls_plan import TlsPlan
 from postwicket.policy.pace import Rule
 from postwicket.smtp.client.answer import Answer
 from postwicket.smtp.client.opening import Opening
 
-from .dialling import Target, TlsPlan, opening_for, targets, tls_plan_for
+from .dialling import Target, opening_for, targets, tls_plan_for
 from .way import Bounds, Way
 
 

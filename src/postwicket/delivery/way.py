@@ -10,11 +10,12 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
+from postwicket.net.tls_plan import TlsPlan
 from postwicket.policy.pace import Rule
 from postwicket.smtp.client.answer import Answer
 from postwicket.smtp.client.opening import Opening
 
-from .dialling import Target, TlsPlan
+from .dialling import Target
 
 # Returns the given hosts in an order that is left to chance.
 Shuffle: TypeAlias = "Callable[[Sequence[MailHost]], Sequence[MailHost]]"

@@ -12,17 +12,47 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+from collections.abc import Sequence
 from typing import Final
 
+from postwicket.core.tls_verdict import TlsVerdict
+
 LARGEST_READ: Final = 262_144  # octets of plaintext per call into OpenSSL
+DISTRUSTED: Final = "certificate verify failed"
+_ENCODING_DER: Final = 2  # X509_FILETYPE_ASN1, as `_ssl` has it
+# X509_V_ERR_... of OpenSSL's x509_vfy.h; what is not here is a failure of no special kind.
+_VERDICTS: Final = {
+    2: TlsVerdict.NOT_TRUSTED,  # unable to get issuer certificate
+    9: TlsVerdict.EXPIRED,  # not yet valid: no report has a word of its own for it
+    10: TlsVerdict.EXPIRED,
+    18: TlsVerdict.NOT_TRUSTED,  # self-signed
+    19: TlsVerdict.NOT_TRUSTED,  # self-signed in chain
+    20: TlsVerdict.NOT_TRUSTED,  # unable to get local issuer certificate
+    21: TlsVerdict.NOT_TRUSTED,  # unable to verify the first certificate
+    23: TlsVerdict.NOT_TRUSTED,  # revoked
+    27: TlsVerdict.NOT_TRUSTED,  # untrusted
+    62: TlsVerdict.HOST_MISMATCH,
+    64: TlsVerdict.HOST_MISMATCH,  # IP address mismatch
+}
 
 
 class TlsFailed(Exception):
-    """The handshake or a record failed; `reason` is OpenSSL's name for it, in lower case."""
+    """The handshake, a record or the judgement of a certificate failed.
 
-    def __init__(self, reason: str, sentence: str) -> None:
+    `reason` is OpenSSL's name for it, in lower case; `verdict` what TLS reports call it.
+    """
+
+    def __init__(
+        self, reason: str, sentence: str, verdict: TlsVerdict = TlsVerdict.FAILED
+    ) -> None:
         super().__init__(sentence)
         self.reason = reason
+        self.verdict = verdict
+
+    @property
+    def distrusted(self) -> bool:
+        """True when the peer's certificate is at fault."""
+        return self.reason == DISTRUSTED
 
 
 class TlsLayer:
@@ -116,6 +146,21 @@ class TlsLayer:
         """The peer's certificate in DER, or None."""
         return self._object.getpeercert(binary_form=True)
 
+    @property
+    def peer_chain(self) -> tuple[bytes, ...]:
+        """The certificates that the peer sent, its own first, in DER; empty where it sent none.
+
+        As they came: nothing has verified them or put them in order.
+        """
+        ask = getattr(self._object, "get_unverified_chain", None)
+        if ask is None:  # before Python 3.13 it is there, only not public
+            inner = getattr(self._object, "_sslobj", None)
+            ask = getattr(inner, "get_unverified_chain", None)
+        sent: Sequence[object] = (ask() or ()) if ask is not None else ()
+        chain = tuple(_der(certificate) for certificate in sent)
+        leaf = self.peer_certificate
+        return chain or ((leaf,) if leaf is not None else ())
+
     def _shake_hands(self) -> bool:
         try:
             self._object.do_handshake()
@@ -132,9 +177,17 @@ class TlsLayer:
         return True
 
 
+def _der(certificate: object) -> bytes:
+    """Return a certificate in DER; Python hands out bytes or an object of its own."""
+    if isinstance(certificate, bytes):
+        return certificate
+    return bytes(certificate.public_bytes(_ENCODING_DER))  # type: ignore[attr-defined]
+
+
 def _explained(error: ssl.SSLError) -> TlsFailed:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return TlsFailed("certificate verify failed", error.verify_message)
+        verdict = _VERDICTS.get(error.verify_code, TlsVerdict.FAILED)
+        return TlsFailed(DISTRUSTED, error.verify_message, verdict)
     reason = (error.reason or "tls error").replace("_", " ").lower()
     return TlsFailed(reason, f"TLS failed: {reason}")
 

@@ -103,6 +103,8 @@ def cause_of(answer: Answer) -> Cause:
     reply = answer.reply
     if reply is None:
         return Cause.PROTOCOL
+    if answer.ours and reply.rule.startswith("tls."):
+        return Cause.ENCRYPTION
     return (
         _by_words(reply, answer.stage)
         or _by_status(reply, answer.stage)

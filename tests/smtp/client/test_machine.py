@@ -543,3 +543,18 @@ def test_a_peer_that_repeats_the_password_never_gets_it_into_a_transcript() -> N
     assert "no ********" in shown
     assert "hunter2" not in shown
     assert plain.decode() not in shown
+
+
+def test_a_peer_that_does_not_offer_requiretls_is_no_way() -> None:
+    how = Opening(hostname="us.example", implicit_tls=True, requiretls=True)
+    ended = Talk(how).hear(PLAIN).events[-1]
+    assert isinstance(ended, Ended)
+    assert ended.answer.stage is Stage.ROUTE
+    assert ended.answer.ours
+    assert str(ended.answer.reply).startswith("550 5.7.30 REQUIRETLS support required")
+
+
+def test_a_peer_that_offers_requiretls_is_ready() -> None:
+    how = Opening(hostname="us.example", implicit_tls=True, requiretls=True)
+    talk = Talk(how).hear(b"220 mx\r\n250-mx\r\n250 REQUIRETLS\r\n")
+    assert any(isinstance(event, Ready) for event in talk.events)

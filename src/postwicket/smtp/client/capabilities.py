@@ -30,6 +30,7 @@ class Capabilities:
     binary: bool = False
     smtputf8: bool = False
     dsn: bool = False
+    requiretls: bool = False
     offers_size: bool = False
     size: int | None = None
     auth: frozenset[str] = frozenset()
@@ -62,6 +63,7 @@ def read_capabilities(reply: Reply) -> Capabilities:
         binary="BINARYMIME" in offers and "CHUNKING" in offers,
         smtputf8="SMTPUTF8" in offers,
         dsn="DSN" in offers,
+        requiretls="REQUIRETLS" in offers,
         offers_size="SIZE" in offers,
         size=_size(offers.get("SIZE", [])),
         auth=frozenset(word.upper() for word in offers.get("AUTH", [])),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Final
 
 from postwicket.core.reply import Reply
 from postwicket.core.secret import Secret
@@ -19,6 +20,12 @@ from .events import Ready, UpgradeTls
 from .transcript import EVERYBODY
 from .wire import HIDDEN, Gone, Wire
 
+NO_REQUIRETLS: Final = Reply(
+    550,
+    (7, 30),
+    "REQUIRETLS support required: the next server does not offer it",
+    "tls.require-tls",
+)
 # RFC 5321, section 3.2: what an old server says when it does not know EHLO.
 _NO_EHLO = frozenset({500, 502, 504, 550})
 
@@ -38,14 +45,16 @@ class Opening:
 
     `hostname` is our name in EHLO.  With `implicit_tls` the handshake comes before the greeting,
     with `starttls` there is no session without TLS, unless it is `tls_optional` and the peer does
-    not offer it, or refuses to begin (RFC 3207, section 4).  With `clear_auth` a password may
-    travel without TLS; say so for loopback only.
+    not offer it, or refuses to begin (RFC 3207, section 4).  `requiretls`: the peer has to offer
+    REQUIRETLS (RFC 8689).  With `clear_auth` a password may travel without TLS; say so for
+    loopback only.
     """
 
     hostname: str
     implicit_tls: bool = False
     starttls: bool = False
     tls_optional: bool = False
+    requiretls: bool = False
     credentials: Credentials | None = None
     clear_auth: bool = False
 
@@ -64,6 +73,10 @@ def open_session(wire: Wire, how: Opening) -> Generator[int, Reply, None]:
     if how.starttls and not wire.secure and (yield from _starttls(wire, how)):
         # RFC 3207, section 4.2: everything learnt before TLS is forgotten.
         yield from _hello(wire, how)
+    if how.requiretls and not wire.capabilities.requiretls:
+        # RFC 8689, section 4.2.1: another exchanger may; without one the mail goes back.
+        wire.stage = Stage.ROUTE
+        raise Gone(reply=NO_REQUIRETLS, ours=True)
     if how.credentials:
         yield from _sign_in(wire, how, how.credentials)
     wire.events.append(Ready())
