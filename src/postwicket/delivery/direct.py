@@ -14,12 +14,12 @@ from functools import partial
 from itertools import groupby
 from typing import Any, Final, TypeAlias
 
+from postwicket.net.tls_plan import TlsPlan
 from postwicket.smtp.client.answer import Answer
 from postwicket.smtp.client.transcript import Transcript
 from postwicket.storage.values import Message
 
 from .destination import Destination, Exchanger
-from .dialling import TlsPlan
 from .errand import rank
 from .exchanger_host import ClearText, ExchangerHost, Security
 from .pool import Consignor, Pool, Surroundings

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from postwicket.core.clock import Clock
+from postwicket.net.tls_plan import TlsPlan
 from postwicket.smtp.client.answer import Answer, Stage
 from postwicket.smtp.client.opening import Opening
 
 from .destination import Exchanger
-from .dialling import Target, TlsPlan
+from .dialling import Target
 
 IN_CLEAR_FOR: Final = 3600.0  # seconds
 MOST_REMEMBERED: Final = 10_000

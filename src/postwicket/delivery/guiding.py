@@ -5,11 +5,12 @@ from __future__ import annotations
 from postwicket.config.settings import Settings
 from postwicket.core.reply import Reply
 from postwicket.net.certificates import client_context
+from postwicket.net.tls_plan import TlsPlan
 from postwicket.smtp.client.answer import Answer, Stage
 from postwicket.storage.values import Message
 
 from .destination import Destination, Exchanger
-from .dialling import Target, TlsPlan
+from .dialling import Target
 from .direct import Guide
 from .exchanger_host import Opportunistic, Security
 from .sites import Sites

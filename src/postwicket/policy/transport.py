@@ -130,7 +130,7 @@ class Facts:
 def secure(facts: Facts) -> Security | Answer:
     """Return what a connection to the exchanger needs, or why it may not be used.
 
-    Temporary noes are for now and this exchanger; the one to REQUIRETLS is for good.
+    A temporary no is for now and for this exchanger; the one to REQUIRETLS is for good.
     """
     if facts.require_tls:
         return _required(facts)
