@@ -88,9 +88,12 @@ async def _work(
         store = open_store(settings.data)
         queue = open_queue(settings.data, loop, committed=log.entries)
         ids = QueueIds(slot)
-        dispatcher = Dispatcher(
-            settings, queue, ids, guide_for(settings), slot=slot, clock=time.time, disk=disk
+        guide = guide_for(
+            settings,
+            time.time,
+            listening=[listening.getsockname()[:2] for listening in sockets.values()],
         )
+        dispatcher = Dispatcher(settings, queue, ids, guide, slot=slot, clock=time.time, disk=disk)
         door = Door(
             queue,
             dispatcher,

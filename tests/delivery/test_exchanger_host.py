@@ -11,6 +11,7 @@ from postwicket.delivery.exchanger_host import (
     ExchangerHost,
     Opportunistic,
 )
+from postwicket.net.reach import Reach
 from postwicket.smtp.client.answer import Answer, Stage, Trouble
 
 MX = Exchanger(name="mx.example.com", preference=10, addresses=(), port=25)
@@ -29,7 +30,12 @@ class Clock:
 
 def host(clock: Clock, security: Opportunistic) -> ExchangerHost:
     return ExchangerHost(
-        MX, security, hostname="us.example", tls=lambda _: None, clear=ClearText(clock)
+        MX,
+        security,
+        hostname="us.example",
+        tls=lambda _: None,
+        clear=ClearText(clock),
+        reach=Reach(),
     )
 
 
@@ -47,6 +53,12 @@ def test_never_where_clear_text_is_forbidden() -> None:
     mx = host(Clock(), replace(Opportunistic(), clear_allowed=False))
     assert mx.once_more(FAILED) == ""
     assert not mx.terms()[0].tls_optional
+
+
+def test_a_connection_to_a_forbidden_network_is_objected_to_right_before_it_is_made() -> None:
+    mx = host(Clock(), Opportunistic())
+    assert "loopback" in mx.objection("127.0.0.1", 25)
+    assert mx.objection("8.8.8.8", 25) == ""
 
 
 def test_the_memory_is_bounded() -> None:

@@ -43,7 +43,7 @@ class World:
             settings,
             self.queue,
             self.ids,
-            guide or guide_for(settings),
+            guide or guide_for(settings, time.time),
             slot=SLOT,
             clock=time.time,
             chance=lambda: 0.5,

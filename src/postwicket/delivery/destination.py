@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from .dialling import Target
-
-# Returns the given things in an order left to chance (`random.shuffle` on a copy).
-Shuffle = Callable[[Sequence["Exchanger"]], Sequence["Exchanger"]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchanger:
     """One host that takes mail for a domain.
 
-    `name` is the one in the MX record (A-labels, lower case, no final dot), or the literal's
-    address; `canonical` is where the name's aliases end (RFC 7672, section 2.2.2).  `addresses`
+    `name` is the one in the MX record (A-labels, lower case, no final dot), or the literal in its
+    brackets; `canonical` is where the name's aliases end (RFC 7672, section 2.2.2).  `addresses`
     are in the order to try, none of them forbidden, and there is at least one.  `secure` is True
     when both the MX answer and the address answers were validated.
     """
@@ -50,17 +45,3 @@ class Destination:
     implicit: bool = False
     until: float = 0.0
     left_out: tuple[str, ...] = ()
-
-    @property
-    def hosts(self) -> frozenset[str]:
-        """The names of the exchangers: domains that share them are one site."""
-        return frozenset(exchanger.name for exchanger in self.exchangers)
-
-    def in_order(self, shuffle: Shuffle) -> tuple[Exchanger, ...]:
-        """Return the exchangers with those of equal preference in a new order.
-
-        A destination is kept for as long as its records live; the dice are to be thrown for
-        each connection (RFC 5321, section 5.1).
-        """
-        groups = groupby(self.exchangers, key=lambda exchanger: exchanger.preference)
-        return tuple(one for _, group in groups for one in shuffle(tuple(group)))

@@ -14,6 +14,7 @@ from functools import partial
 from itertools import groupby
 from typing import Any, Final, TypeAlias
 
+from postwicket.net.reach import Reach
 from postwicket.net.tls_plan import TlsPlan
 from postwicket.smtp.client.answer import Answer
 from postwicket.smtp.client.transcript import Transcript
@@ -40,7 +41,8 @@ class Guide:
     """Who knows what direct delivery does not know itself.
 
     `find` says where mail for a domain goes, `secure` how safe a connection to an exchanger has
-    to be for a message, `tls` how that is done, `sites` who shares a limit.
+    to be for a message, `tls` how that is done, `sites` who shares a limit, `reach`
+    where nobody may connect to.
     """
 
     hostname: str
@@ -48,6 +50,7 @@ class Guide:
     secure: Guard
     tls: Callable[[Exchanger, Security], TlsPlan | None]
     sites: Sites
+    reach: Reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +201,7 @@ class Direct:
             hostname=self._guide.hostname,
             tls=partial(self._guide.tls, exchanger),
             clear=self._clear,
+            reach=self._guide.reach,
         )
 
 

@@ -20,7 +20,7 @@ from postwicket.smtp.client.answer import Answer, Stage, Trouble
 from postwicket.smtp.client.transcript import Transcript
 
 from .connection import Connection, Timeouts
-from .dialling import Target, Unreached, dial
+from .dialling import Dial, Target, Unreached, dial
 from .shipment import Told
 from .way import MailHost, Shuffle, Way
 
@@ -154,8 +154,9 @@ class Errand:
                 self._connection.remote = target.shown
                 return self._connection
 
-            timeout = means.timeouts.connect
-            await dial(found, made, timeout=timeout, source=self.way.source or None)
+            sources = (self.way.source,) if self.way.source else ()
+            connect = means.timeouts.connect
+            await dial(found, made, Dial(timeout=connect, sources=sources, may=host.objection))
         except Unreached as no:
             self._connection = None
             self._story.remark(means.clock(), str(no.answer))

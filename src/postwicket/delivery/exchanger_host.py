@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from postwicket.core.clock import Clock
+from postwicket.net.reach import Reach
 from postwicket.net.tls_plan import TlsPlan
 from postwicket.smtp.client.answer import Answer, Stage
 from postwicket.smtp.client.opening import Opening
@@ -80,6 +81,7 @@ class ExchangerHost:
         hostname: str,
         tls: Callable[[Security], TlsPlan | None],
         clear: ClearText,
+        reach: Reach,
     ) -> None:
         self.name = exchanger.name
         self.security = security
@@ -87,10 +89,15 @@ class ExchangerHost:
         self._hostname = hostname
         self._tls = tls
         self._clear = clear
+        self._reach = reach
 
     async def targets(self) -> Sequence[Target]:
         """Return its addresses, which are known already."""
         return self._exchanger.addresses
+
+    def objection(self, address: str, port: int) -> str:
+        """Return why there may be no connection to there: asked right before it is made."""
+        return self._reach.objection(address, port)
 
     def terms(self) -> tuple[Opening, TlsPlan | None]:
         """Return how to open a session now; raise `Unreached` when that cannot be said."""

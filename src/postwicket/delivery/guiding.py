@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from postwicket.config.settings import Settings
-from postwicket.core.reply import Reply
+from postwicket.core.clock import Clock
 from postwicket.net.certificates import client_context
 from postwicket.net.tls_plan import TlsPlan
-from postwicket.smtp.client.answer import Answer, Stage
 from postwicket.storage.values import Message
 
 from .destination import Destination, Exchanger
-from .dialling import Target
 from .direct import Guide
 from .exchanger_host import Opportunistic, Security
+from .exchangers import Destinations
+from .naming import reach_for, resolver_for, rules_for
 from .sites import Sites
 
 
-def guide_for(settings: Settings) -> Guide:
-    """Return what direct delivery has to be told under these settings."""
-    context = client_context(None, verify=False)
+def guide_for(
+    settings: Settings, clock: Clock, *, listening: Sequence[tuple[str, int]] = ()
+) -> Guide:
+    """Return what direct delivery has to be told under these settings.
 
-    async def find(domain: str) -> Destination | Answer:
-        for host in settings.host:
-            if host.name == domain:
-                address, port = host.target
-                port = port or settings.delivery.port
-                target = Target(address, port, f"{domain}[{address}]:{port}")
-                exchanger = Exchanger(
-                    name=domain, preference=0, addresses=(target,), port=port, canonical=domain
-                )
-                return Destination(domain=domain, exchangers=(exchanger,), implicit=True)
-        text = f"{domain} is not among [[host]], and DNS is not asked yet"
-        return Answer(Stage.CONNECT, Reply(451, (4, 3), text), ours=True)
+    `listening` is where this server listens, as address and port: it never delivers to there.
+    """
+    reach = reach_for(settings, listening)
+    resolver = resolver_for(settings, clock)
+    destinations = Destinations(resolver, rules_for(settings, reach, clock))
+    context = client_context(None, verify=False)
 
     async def secure(_: Destination, __: Exchanger, ___: Message) -> Security:
         return Opportunistic()
@@ -41,8 +38,9 @@ def guide_for(settings: Settings) -> Guide:
 
     return Guide(
         hostname=settings.hostname,
-        find=find,
+        find=destinations.find,
         secure=secure,
         tls=tls,
         sites=Sites(settings.destination, workers=settings.worker_count),
+        reach=reach,
     )

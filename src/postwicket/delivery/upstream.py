@@ -29,6 +29,10 @@ class UpstreamHost:
         """Return its addresses, best first; raise `Unreached`."""
         return await targets(self._upstream.host, self._upstream.port, self._static)
 
+    def objection(self, _address: str, _port: int) -> str:
+        """Have none: where an upstream is was the operator's own choice."""
+        return ""
+
     def terms(self) -> tuple[Opening, TlsPlan | None]:
         """Return how to open a session; raise `Unreached` when a file cannot be read."""
         how = opening_for(self._upstream, self._hostname)

@@ -33,6 +33,10 @@ class MailHost(Protocol):
         """Return its addresses, best first; raise `Unreached`."""
         ...
 
+    def objection(self, address: str, port: int) -> str:
+        """Return why there may be no connection to there, in words, or "" when there may."""
+        ...
+
     def terms(self) -> tuple[Opening, TlsPlan | None]:
         """Return how to open a session now; raise `Unreached` when that cannot be said."""
         ...

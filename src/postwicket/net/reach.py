@@ -123,16 +123,19 @@ class Reach:
 
     def objection(self, address: str, port: int) -> str:
         """Return why there may be no connection, in words, or "" when there may be one."""
+        no = self.forbidden(address)
+        if not no and self.is_ourselves(address, port):
+            return f"{address} port {port} is this server"
+        return no
+
+    def forbidden(self, address: str) -> str:
+        """Return why the network of an address is out of bounds, in words, or ""."""
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:
             return f"{address} is not an IP address"
         what = special(parsed)
-        if what and not self._is_allowed(parsed):
-            return f"{address} is {what}"
-        if self.is_ourselves(address, port):
-            return f"{address} port {port} is this server"
-        return ""
+        return f"{address} is {what}" if what and not self._is_allowed(parsed) else ""
 
     def is_ourselves(self, address: str, port: int) -> bool:
         """Say whether a connection to there would reach one of our own listeners."""

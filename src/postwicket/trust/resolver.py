@@ -24,6 +24,7 @@ from postwicket.core.clock import Clock
 
 from .cache import Cache
 from .exchange import exchange
+from .flight import Flights
 from .lookup import Lookup, MxRecord, TlsaRecord, Verdict
 from .records import (
     KINDS,
@@ -67,7 +68,7 @@ class DnsResolver:
         self._first_wait = first_wait
         self._deadline = deadline
         self._known = cache if cache is not None else Cache(clock)
-        self._asking: dict[tuple[str, str], asyncio.Task[Lookup[Any]]] = {}
+        self._asking = Flights[tuple[str, str], Lookup[Any]]()
         self._places = (asyncio.Semaphore(at_once), asyncio.Semaphore(at_once))
 
     async def mx(self, name: str) -> Lookup[MxRecord]:
@@ -100,8 +101,7 @@ class DnsResolver:
 
     def close(self) -> None:
         """Give up what is under way."""
-        for task in list(self._asking.values()):
-            task.cancel()
+        self._asking.cancel()
 
     # --- inside ---------------------------------------------------------------------------
 
@@ -114,13 +114,7 @@ class DnsResolver:
         known = self._known.get(key)
         if known is not None:
             return known
-        task = self._asking.get(key)
-        if task is None:
-            task = asyncio.get_running_loop().create_task(self._find(asked))
-            self._asking[key] = task
-            task.add_done_callback(lambda _: self._asking.pop(key, None))
-        # Who no longer wants to know leaves; the others still get their answer.
-        return await asyncio.shield(task)
+        return await self._asking.join(key, lambda: self._find(asked))
 
     async def _find(self, asked: Question) -> Lookup[Any]:
         try:

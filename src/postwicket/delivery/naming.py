@@ -1,0 +1,43 @@
+"""Who answers questions about names, as configured: static entries first, then DNS."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from postwicket.config.settings import Settings
+from postwicket.config.values import socket_address
+from postwicket.core.clock import Clock
+from postwicket.net.reach import Reach
+from postwicket.trust.lookup import Resolver
+from postwicket.trust.resolver import DnsResolver
+from postwicket.trust.servers import Server, Servers
+from postwicket.trust.static import StaticHost, StaticResolver
+
+from .exchangers import Rules
+
+
+def resolver_for(settings: Settings, clock: Clock) -> Resolver:
+    """Return the resolver of these settings, for one event loop."""
+    given = [Server(*socket_address(text)) for text in settings.delivery.resolver]
+    dns = DnsResolver(Servers(given, clock), clock, dnssec=settings.delivery.dnssec)
+    if not settings.host:
+        return dns
+    return StaticResolver([StaticHost(host.name, *host.target) for host in settings.host], dns)
+
+
+def reach_for(settings: Settings, listening: Sequence[tuple[str, int]] = ()) -> Reach:
+    """Return which addresses may be connected to; `listening` is where this server does."""
+    return Reach(settings.delivery.allow_networks, listening)
+
+
+def rules_for(settings: Settings, reach: Reach, clock: Clock) -> Rules:
+    """Return what is decided about destinations by these settings."""
+    return Rules(
+        hostname=settings.hostname,
+        reach=reach,
+        clock=clock,
+        sample=random.sample,
+        port=settings.delivery.port,
+        ip=settings.delivery.ip,
+    )
