@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import cast
 
 import dns.flags
@@ -85,10 +85,26 @@ class _Udp(asyncio.DatagramProtocol):
             self._transport.sendto(packet, addr)  # type: ignore[arg-type]
 
 
+async def _listen(
+    udp: Callable[[], asyncio.DatagramProtocol], tcp: Callable[..., Awaitable[None]]
+) -> tuple[asyncio.DatagramTransport, asyncio.Server]:
+    """Take a port that is free for both; that of the one may be in use for the other."""
+    loop = asyncio.get_running_loop()
+    for again in range(50):
+        transport, _ = await loop.create_datagram_endpoint(udp, local_addr=("127.0.0.1", 0))
+        try:
+            port = transport.get_extra_info("sockname")[1]
+            return transport, await asyncio.start_server(tcp, "127.0.0.1", port)
+        except OSError:
+            transport.close()
+            if again == 49:
+                raise
+    raise AssertionError
+
+
 @contextlib.asynccontextmanager
 async def name_server(answers: Answers) -> AsyncIterator[NameServer]:
     """Serve on a free port, the same for UDP and TCP."""
-    loop = asyncio.get_running_loop()
     server = NameServer(answers)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -99,9 +115,9 @@ async def name_server(answers: Answers) -> AsyncIterator[NameServer]:
             await writer.drain()
         writer.close()
 
-    udp, _ = await loop.create_datagram_endpoint(lambda: _Udp(server), local_addr=("127.0.0.1", 0))
+    udp, tcp = await _listen(lambda: _Udp(server), serve)
     port = udp.get_extra_info("sockname")[1]
-    tcp = server.tcp = await asyncio.start_server(serve, "127.0.0.1", port)
+    server.tcp = tcp
     server.place = Server("127.0.0.1", port)
     try:
         yield server
