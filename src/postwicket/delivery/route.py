@@ -19,6 +19,7 @@ from postwicket.storage.values import Message
 CAPTURE: Final = "capture"
 DISCARD: Final = "discard"
 DIRECT: Final = "direct"
+INBOUND: Final = "inbound"  # the account of mail to our own people; nobody can sign in as it
 _CAPTURED: Final = Route(via=CAPTURE)
 
 
@@ -39,7 +40,9 @@ class Router:
         self._rules = [_Rule(route) for route in routes]
 
     def route(self, message: Message, recipient: Recipient) -> Route:
-        """Return the first route that matches."""
+        """Return the first route that matches; what came in on port 25 stays here."""
+        if message.account == INBOUND:
+            return _CAPTURED
         for rule in self._rules:
             if rule.matches(message, recipient):
                 return rule.route

@@ -37,7 +37,7 @@ def write(connection: sqlite3.Connection, units: Sequence[Unit]) -> list[str]:
     files = _settle(connection, settles, alone=len(units) == 1) if settles else []
     kept = _charge(connection, accepts)
     notices = [notice for unit in settles if unit.effective for notice in unit.notices]
-    _add(connection, kept + notices)
+    add(connection, kept + notices)
     entries = [unit.entries for unit in kept + notices]
     entries += [unit.row for unit in units if isinstance(unit, Record)]
     entries += [row for unit in settles for row in unit.entries if row is not None]
@@ -58,7 +58,8 @@ def insert(connection: sqlite3.Connection, name: str, rows: Sequence[Row]) -> in
     return changed
 
 
-def _add(connection: sqlite3.Connection, accepts: Sequence[Accept]) -> None:
+def add(connection: sqlite3.Connection, accepts: Sequence[Accept]) -> None:
+    """Add messages with everything of theirs but the journal's entries."""
     insert(connection, "add messages", [unit.messages for unit in accepts])
     insert(connection, "add bodies", [unit.bodies for unit in accepts])
     insert(connection, "add deliveries", _all(unit.deliveries for unit in accepts))

@@ -23,6 +23,7 @@ from .values import (
     CapturedMessage,
     Charge,
     Claimed,
+    ComeBack,
     Delivery,
     Happening,
     Life,
@@ -32,6 +33,7 @@ from .values import (
     QueueRow,
     Selection,
     Settlement,
+    Suppression,
 )
 
 
@@ -114,6 +116,19 @@ class Queue(Protocol):
 
     def renew(self, slot: int, *, lease_until: float) -> asyncio.Future[None]:
         """Extend every claim of `slot`."""
+        ...
+
+    def come_back(self, returned: ComeBack) -> asyncio.Future[bool]:
+        """Store what came back about a message that had left us, in one transaction.
+
+        The result is True when it changed the delivery; see `ComeBack` for what is written.
+        """
+        ...
+
+    def suppressed(
+        self, addresses: Sequence[str], lane: str, *, now: float
+    ) -> dict[str, Suppression]:
+        """Return why some of these canonical addresses are not written to in this lane.  Cheap."""
         ...
 
     def record(self, entry: Entry) -> None:
@@ -255,6 +270,27 @@ class Desk(Protocol):
         ...
 
 
+class Suppressions(Protocol):
+    """The addresses that are not written to.  Addresses are canonical.
+
+    Whoever changes them records it (`Store.record`).
+    """
+
+    def suppressions(
+        self, address: str | None = None, lane: str | None = None, *, limit: int
+    ) -> list[Suppression]:
+        """Return the suppressions, by address; what is None does not restrict."""
+        ...
+
+    def suppress(self, suppression: Suppression) -> None:
+        """Write to an address no more; what holds for good is not replaced by what ends."""
+        ...
+
+    def unsuppress(self, address: str, lane: str | None = None) -> int:
+        """Write to an address again, in one lane or in any; return how many were taken away."""
+        ...
+
+
 class Inbox(Protocol):
     """Mail that was captured instead of sent."""
 
@@ -294,7 +330,7 @@ class Story(Protocol):
         ...
 
 
-class Store(Directory, Desk, Inbox, Story, Protocol):
+class Store(Directory, Desk, Suppressions, Inbox, Story, Protocol):
     """Everything that people and sign-in need, behind one open database."""
 
     def record(self, entry: Entry) -> None:

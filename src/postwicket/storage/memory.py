@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from postwicket.core.entry import Entry
 from postwicket.core.queue_id import QueueId
-from postwicket.core.state import State
+from postwicket.core.state import MOVES, State
 
 from .bodies import BodyStore, FileContent, SmallContent
 from .interfaces import Conflict, Content
@@ -23,6 +23,7 @@ from .values import (
     Attempt,
     Charge,
     Claimed,
+    ComeBack,
     Delivery,
     Message,
     NewMessage,
@@ -30,6 +31,7 @@ from .values import (
     Settlement,
     SmallBody,
     StoredBody,
+    Suppression,
 )
 
 Result = TypeVar("Result")
@@ -70,6 +72,14 @@ class Memory:
     deliveries: dict[Key, Kept] = field(default_factory=dict)
     journal: list[Entry] = field(default_factory=list)
     usage: dict[int, dict[int, tuple[int, int]]] = field(default_factory=dict)  # by minute
+    suppressions: dict[tuple[str, str], Suppression] = field(default_factory=dict)
+
+    def suppress(self, suppression: Suppression) -> None:
+        """Add a suppression; one that holds for good is not replaced by one that ends."""
+        key = suppression.address, suppression.lane
+        known = self.suppressions.get(key)
+        if known is None or known.expires is not None or suppression.expires is None:
+            self.suppressions[key] = suppression
 
     def of(self, id: QueueId) -> list[Kept]:
         """Return the deliveries of a message."""
@@ -224,6 +234,51 @@ class MemoryQueue:
         for kept in self._memory.deliveries.values():
             if kept.claimed_by == slot:
                 kept.delivery = replace(kept.delivery, due=lease_until)
+
+    def come_back(self, returned: ComeBack) -> asyncio.Future[bool]:
+        """Store what came back about a message that had left us, in one transaction."""
+        return self._at_once(lambda: self._come_back(returned))
+
+    def _come_back(self, returned: ComeBack) -> bool:
+        memory, state = self._memory, returned.state
+        kept = next(
+            (
+                one
+                for one in memory.of(returned.message)
+                if one.delivery.number == returned.number
+                or (
+                    returned.number is None and returned.names(str(one.delivery.recipient.address))
+                )
+            ),
+            None,
+        )
+        changed = (
+            state is not None
+            and kept is not None
+            and kept.delivery.state is State.DELIVERED
+            and state in MOVES[State.DELIVERED]
+        )
+        if changed and kept is not None and state is not None:
+            kept.delivery = replace(kept.delivery, state=state)
+            kept.cause, kept.reply = returned.cause, returned.reply
+            for notice in returned.notices:
+                self._store(notice)
+        if returned.suppression is not None and (changed or state is None):
+            memory.suppress(returned.suppression)
+        memory.journal.append(returned.entry)
+        return changed
+
+    def suppressed(
+        self, addresses: Sequence[str], lane: str, *, now: float
+    ) -> dict[str, Suppression]:
+        """Return why some of these canonical addresses are not written to in this lane."""
+        return {
+            address: found
+            for address in addresses
+            for one in ("", lane)
+            if (found := self._memory.suppressions.get((address, one))) is not None
+            and (found.expires is None or found.expires > now)
+        }
 
     def record(self, entry: Entry) -> None:
         """Append an entry."""

@@ -13,12 +13,13 @@ from postwicket.core.state import WAITING, State
 from .interfaces import Conflict, Content
 from .memory import Kept, Memory
 from .memory_directory import MemoryDirectory
+from .memory_suppressions import MemorySuppressions
 from .selecting import delivery_of
 from .values import CapturedMessage, Happening, Life, QueueRow, Selection, StoredBody
 from .words import spellings_of, words_of
 
 
-class MemoryStore(MemoryDirectory):
+class MemoryStore(MemoryDirectory, MemorySuppressions):
     """`Store` in memory."""
 
     def __init__(self, memory: Memory) -> None:
@@ -212,6 +213,10 @@ class MemoryStore(MemoryDirectory):
         for kept in self._memory.deliveries.values():
             if kept.claimed_by in released_slots:
                 kept.let_loose()
+        suppressions = self._memory.suppressions
+        for key, one in list(suppressions.items()):
+            if one.expires is not None and one.expires <= now:
+                del suppressions[key]
         bodies = self._memory.kept_bodies.values()
         owned = {body.name for body in bodies if isinstance(body, StoredBody)}
         for file in self.bodies.old_files(now=now):

@@ -198,6 +198,26 @@ usage_total: Final = Table(
     Column("recipients", Integer, nullable=False),
 )
 
+suppression: Final = Table(
+    "suppression",
+    metadata,
+    Column("address", Text, nullable=False),  # canonical
+    Column("lane", Text, nullable=False),  # "" is every lane
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("message", Id),
+    Column("created", Time, nullable=False),
+    Column("expires", Time),
+    PrimaryKeyConstraint("address", "lane"),
+    Index(
+        "suppression_ends",
+        "expires",
+        sqlite_where=text("expires IS NOT NULL"),
+        postgresql_where=text("expires IS NOT NULL"),
+    ),
+    sqlite_with_rowid=False,
+)
+
 search: Final = Table(
     "search",
     metadata,

@@ -10,6 +10,7 @@ from postwicket.core.entry import Entry
 from postwicket.core.queue_id import QueueIds
 
 from .bodies import BodyStore
+from .comebacks import SqliteSuppressions
 from .database import Database, storage_errors
 from .generation import Generation
 from .named import SQLITE
@@ -25,7 +26,7 @@ _AT_ONCE: Final = 500
 _SLACK: Final = 86_400.0
 
 
-class SqliteStore(SqliteDirectory, SqliteDesk, SqliteInbox, SqliteStory):
+class SqliteStore(SqliteDirectory, SqliteDesk, SqliteSuppressions, SqliteInbox, SqliteStory):
     """`Store` on the database at `path`; made by `opening.open_store`.  Any thread may call."""
 
     def __init__(self, path: Path, bodies: BodyStore) -> None:
@@ -66,6 +67,7 @@ class SqliteStore(SqliteDirectory, SqliteDesk, SqliteInbox, SqliteStory):
         """Release the claims of dead slots and delete body files that no message owns."""
         with self._database.writing() as connection:
             connection.execute(SQLITE["release slots"], (as_json(list(released_slots)),))
+            connection.execute(SQLITE["end suppressions"], (now,))
         with storage_errors():
             # The folder is listed before the rows: what is stored between has both.
             files = self.bodies.old_files(now=now)

@@ -16,6 +16,7 @@ from postwicket.core.entry import Entry
 from postwicket.core.queue_id import QueueId
 
 from .bodies import BodyStore, FileContent, SmallContent
+from .comebacks import CameBackUnit, suppression_from
 from .committer import Committed, Committer
 from .database import Parameters, connect, storage_errors
 from .fair_lock import FairLock
@@ -24,7 +25,17 @@ from .named import SQLITE
 from .rows import Row, as_json, delivery_from, keys_json, messages_from
 from .units import Accept, Call, Record, Settle, Unit
 from .usage import ended, minute_of, over_limit
-from .values import Charge, Claimed, Delivery, Message, NewMessage, OverLimit, Settlement
+from .values import (
+    Charge,
+    Claimed,
+    ComeBack,
+    Delivery,
+    Message,
+    NewMessage,
+    OverLimit,
+    Settlement,
+    Suppression,
+)
 
 
 class SqliteQueue:
@@ -88,6 +99,12 @@ class SqliteQueue:
         """Extend every claim of `slot`."""
         return self._change("renew", {"slot": slot, "lease_until": lease_until})
 
+    def come_back(self, returned: ComeBack) -> asyncio.Future[bool]:
+        """Store what came back about a message that had left us, in one transaction."""
+        future: asyncio.Future[bool] = self._loop.create_future()
+        self._submit(CameBackUnit(future, returned))
+        return future
+
     def record(self, entry: Entry) -> None:
         """Append an entry with the next batch, or in a second; nobody waits for it."""
         self._committer.submit_loose(Record(entry))
@@ -134,6 +151,14 @@ class SqliteQueue:
             return None
         minutes = self._read("usage minutes", (charge.account, ended(minute_of(now))))
         return over_limit(charge, minutes, now=now)
+
+    def suppressed(
+        self, addresses: Sequence[str], lane: str, *, now: float
+    ) -> dict[str, Suppression]:
+        """Return why some of these canonical addresses are not written to in this lane.  Cheap."""
+        wanted = {"addresses": as_json(list(addresses)), "lane": lane, "now": now}
+        found = [suppression_from(row) for row in self._read("suppressed", wanted)]
+        return {one.address: one for one in found}
 
     def content(self, id: QueueId) -> Content:
         """Return the bytes of a message; raise `Conflict` when they have been let go."""

@@ -174,9 +174,10 @@ class Suppression:
 class ComeBack:
     """Something that came back about a message, stored in one transaction.
 
-    The delivery is named by its `number`, else by its `recipient`.  `state` is what it becomes;
-    None, an unknown delivery or a move that the state machine does not know means that only
-    the entry is written, and neither suppression nor notices: what is told twice counts once.
+    The delivery is named by its `number`, else by its `recipient`.  `state` is what it becomes.
+    Where the delivery is unknown, or the state machine knows no such move, only the entry is
+    written, and neither suppression nor notices: what is told twice counts once.  Without a
+    `state`, entry and suppression are written, and nothing else changes.
     """
 
     message: QueueId
@@ -188,6 +189,10 @@ class ComeBack:
     entry: Entry
     suppression: Suppression | None = None
     notices: Sequence[NewMessage] = ()
+
+    def names(self, recipient: str) -> bool:
+        """Say whether a recipient, as it is spelled, is the one that is meant."""
+        return self.recipient is not None and Address.parse(recipient) == self.recipient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -143,7 +143,7 @@ class Door:
         try:
             header = Header.parse(draft.header)
         except MalformedHeader as error:
-            return _malformed(error)
+            return malformed(error)
         refusal = content_refusal(header, account=origin.account, smtputf8=draft.sender.smtputf8)
         if refusal is not None:
             return refusal
@@ -265,7 +265,8 @@ def unavailable(error: StorageUnavailable) -> Refusal:
     )
 
 
-def _malformed(error: MalformedHeader) -> Refusal:
+def malformed(error: MalformedHeader) -> Refusal:
+    """Say what is wrong with a header."""
     words = "".join(char if char.isprintable() else "?" for char in str(error))
     return Refusal(
         reply=Reply(550, (6, 0), f"The header is malformed: {words}", "content.malformed-header"),

@@ -383,3 +383,43 @@ SELECT number, at, seconds, route, remote, tls, reply, transcript
 -- Newest first along the index of time.
 SELECT at, kind, message, data FROM entry
  WHERE at >= :since AND (:kind IS NULL OR kind = :kind) ORDER BY at DESC, id DESC LIMIT :limit;
+
+-- come back --
+-- Fenced by the state: what is told twice, or of a delivery that never left, changes nothing.
+UPDATE delivery SET state = :state, cause = :cause, reply = :reply
+ WHERE message = :message AND number = :number
+   AND state IN (SELECT value FROM json_each(:before));
+
+-- recipients of --
+-- Where a notice names a person and not a number: a spelling is compared as a mailbox.
+SELECT number, recipient FROM delivery WHERE message = :message ORDER BY number;
+
+-- put suppression --
+-- What holds for good is not replaced by what ends.
+INSERT INTO suppression (address, lane, reason, detail, message, created, expires)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (address, lane) DO UPDATE
+   SET reason = excluded.reason, detail = excluded.detail, message = excluded.message,
+       created = excluded.created, expires = excluded.expires
+ WHERE suppression.expires IS NOT NULL OR excluded.expires IS NULL;
+
+-- suppressed --
+-- A look-up by key for each recipient; the one of the lane itself comes last and is told.
+SELECT address, lane, reason, detail, message, created, expires FROM suppression
+ WHERE address IN (SELECT value FROM json_each(:addresses)) AND lane IN ('', :lane)
+   AND (expires IS NULL OR expires > :now)
+ ORDER BY address, lane;
+
+-- suppressions --
+-- By key; a list is as long as its limit.
+SELECT address, lane, reason, detail, message, created, expires FROM suppression
+ WHERE (:address IS NULL OR address = :address) AND (:lane IS NULL OR lane = :lane)
+ ORDER BY address, lane LIMIT :limit;
+
+-- remove suppression --
+-- By key.
+DELETE FROM suppression WHERE address = :address AND (:lane IS NULL OR lane = :lane);
+
+-- end suppressions --
+-- They count no more; now they are not listed either.
+DELETE FROM suppression WHERE expires <= ?;

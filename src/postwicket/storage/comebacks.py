@@ -1,0 +1,140 @@
+"""Writing what came back about a message, and the addresses that are not written to, on SQLite.
+
+Everything that follows from one notice is one transaction: the delivery's new state, the
+suppression, the notices to the sender, the entry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+
+from postwicket.core.entry import Entry
+from postwicket.core.queue_id import QueueId
+from postwicket.core.state import MOVES, State
+
+from .batch import add, insert
+from .database import Database
+from .named import SQLITE
+from .rows import Row, as_json, entry_row
+from .units import Accept, Call
+from .values import ComeBack, Suppression
+
+_RETURNS_FROM = frozenset({State.DELIVERED})
+
+
+class CameBackUnit(Call):
+    """Something that came back; its result is True when the delivery changed."""
+
+    __slots__ = ("entries", "notices", "returned")
+
+    def __init__(self, future: asyncio.Future[bool], returned: ComeBack) -> None:
+        super().__init__(future, self._write)
+        self.returned = returned
+        self.notices = [Accept(None, notice) for notice in returned.notices]
+
+    def prepare(self) -> None:
+        """Build the rows."""
+        self.entries: Row = entry_row(self.returned.entry)
+        for notice in self.notices:
+            notice.prepare()
+
+    def told(self) -> Sequence[Entry]:
+        """Return the entry, and those of the notices that were stored."""
+        if self.error is not None:
+            return ()
+        notices = [notice.new.entry for notice in self.notices] if self.result else []
+        return [self.returned.entry, *notices]
+
+    def _write(self, connection: sqlite3.Connection) -> bool:
+        returned = self.returned
+        changed = returned.state is not None and _move(connection, returned, returned.state)
+        rows = [self.entries]
+        if changed:
+            add(connection, self.notices)
+            rows += [notice.entries for notice in self.notices]
+        if returned.suppression is not None and (changed or returned.state is None):
+            put(connection, returned.suppression)
+        insert(connection, "add entries", rows)
+        return changed
+
+
+def _move(connection: sqlite3.Connection, returned: ComeBack, state: State) -> bool:
+    """Change the delivery if it is one that may become this."""
+    number = returned.number
+    if number is None:
+        wanted = {"message": returned.message}
+        rows = connection.execute(SQLITE["recipients of"], wanted).fetchall()
+        number = next((row[0] for row in rows if returned.names(row[1])), None)
+    changed = connection.execute(
+        SQLITE["come back"],
+        {
+            "message": returned.message,
+            "number": number,
+            "state": state.value,
+            "cause": returned.cause,
+            "reply": returned.reply,
+            "before": as_json([one.value for one in came_from(state)]),
+        },
+    )
+    return changed.rowcount > 0
+
+
+def came_from(state: State) -> list[State]:
+    """Return the states of what had left us from which this one may follow."""
+    return [one for one in _RETURNS_FROM if state in MOVES[one]]
+
+
+def put(connection: sqlite3.Connection, suppression: Suppression) -> None:
+    """Add a suppression; one that holds for good is not replaced by one that ends."""
+    connection.execute(
+        SQLITE["put suppression"],
+        (
+            suppression.address,
+            suppression.lane,
+            suppression.reason,
+            suppression.detail,
+            suppression.message,
+            suppression.created,
+            suppression.expires,
+        ),
+    )
+
+
+def suppression_from(row: Row) -> Suppression:
+    """Return the value of a row of `suppression`."""
+    address, lane, reason, detail, message, created, expires = row
+    return Suppression(
+        address=address,
+        lane=lane,
+        reason=reason,
+        detail=detail,
+        message=QueueId(message) if message is not None else None,
+        created=created,
+        expires=expires,
+    )
+
+
+class SqliteSuppressions:
+    """`Suppressions` on a database."""
+
+    _database: Database
+
+    def suppressions(
+        self, address: str | None = None, lane: str | None = None, *, limit: int
+    ) -> list[Suppression]:
+        """Return the suppressions, by address; what is None does not restrict."""
+        wanted = {"address": address, "lane": lane, "limit": limit}
+        return [suppression_from(row) for row in self._database.read("suppressions", wanted)]
+
+    def suppress(self, suppression: Suppression) -> None:
+        """Write to an address no more; what holds for good is not replaced by what ends."""
+        with self._database.writing() as connection:
+            put(connection, suppression)
+
+    def unsuppress(self, address: str, lane: str | None = None) -> int:
+        """Write to an address again, in one lane or in any; return how many were taken away."""
+        with self._database.writing() as connection:
+            wanted = {"address": address, "lane": lane}
+            return connection.execute(SQLITE["remove suppression"], wanted).rowcount

@@ -1,0 +1,35 @@
+"""The addresses that are not written to, in memory: the reference of `Suppressions`."""
+
+from __future__ import annotations
+
+from .memory import Memory
+from .values import Suppression
+
+
+class MemorySuppressions:
+    """`Suppressions` in memory."""
+
+    _memory: Memory
+
+    def suppressions(
+        self, address: str | None = None, lane: str | None = None, *, limit: int
+    ) -> list[Suppression]:
+        """Return the suppressions, by address; what is None does not restrict."""
+        found = [
+            one
+            for _, one in sorted(self._memory.suppressions.items())
+            if address in {None, one.address} and lane in {None, one.lane}
+        ]
+        return found[:limit]
+
+    def suppress(self, suppression: Suppression) -> None:
+        """Write to an address no more; what holds for good is not replaced by what ends."""
+        self._memory.suppress(suppression)
+
+    def unsuppress(self, address: str, lane: str | None = None) -> int:
+        """Write to an address again, in one lane or in any; return how many were taken away."""
+        known = self._memory.suppressions
+        gone = [key for key in known if key[0] == address and lane in {None, key[1]}]
+        for key in gone:
+            del known[key]
+        return len(gone)
