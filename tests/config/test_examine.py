@@ -81,3 +81,22 @@ def test_folder_and_users(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["user"])
 def test_users_that_exist(tmp_path: Path, key: str) -> None:
     assert findings(tmp_path, f"{key} = '{pwd.getpwuid(os.getuid()).pw_name}'\n") == {}
+
+
+def test_dnssec_wants_a_resolver_on_this_machine(tmp_path: Path) -> None:
+    near = "[delivery]\ndnssec = true\nresolver = '127.0.0.1:5353'\n"
+    assert findings(tmp_path, near) == {}
+    far = "[delivery]\ndnssec = true\nresolver = ['127.0.0.1', '192.0.2.53']\n"
+    text, fatal = findings(tmp_path, far)["delivery.dnssec"]
+    assert "192.0.2.53" in text
+    assert not fatal
+
+
+def test_mail_cannot_leave_from_somebody_elses_address(tmp_path: Path) -> None:
+    found = findings(
+        tmp_path,
+        "[delivery]\nsource_address = '127.0.0.1'\n"
+        "[[route]]\nvia = 'direct'\nsource_address = ['127.0.0.1', '2001:db8::7']\n",
+    )
+    assert list(found) == ["route[0].source_address"]
+    assert "2001:db8::7 is no address of this machine" in found["route[0].source_address"][0]

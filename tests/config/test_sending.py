@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
-from postwicket.config import Destination, ReturnSettings, load
+from postwicket.config import ConfigError, Destination, ReturnSettings, load
 from postwicket.config.sending import DeliverySettings
 
 
@@ -17,6 +19,36 @@ def test_name_servers_are_one_or_several_and_have_a_port() -> None:
     assert both == ("127.0.0.1:53", "[::1]:53")
     with pytest.raises(ValidationError, match="not an address and a port"):
         DeliverySettings.model_validate({"resolver": "dns.example.org"})
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("[2001:DB8::7]", "2001:db8::7"),
+        (["192.0.2.7", "2001:db8::7"], "192.0.2.7 2001:db8::7"),
+        ("192.0.2.7, 2001:db8::7", "192.0.2.7 2001:db8::7"),
+    ],
+)
+def test_mail_leaves_from_one_address_of_each_family(given: object, expected: str) -> None:
+    assert DeliverySettings.model_validate({"source_address": given}).source_address == expected
+
+
+@pytest.mark.parametrize("given", ["mail.example", ["192.0.2.7", "192.0.2.8"], [], "", [7.5]])
+def test_and_from_nothing_else(given: object) -> None:
+    with pytest.raises(ValidationError, match="write it like"):
+        DeliverySettings.model_validate({"source_address": given})
+
+
+def test_the_entries_of_a_host_have_one_port(tmp_path: Path) -> None:
+    file = tmp_path / "postwicket.toml"
+    entry = '[[host]]\nname = "mx.example"\naddress = "{}"\n'
+    top = 'hostname = "mail.example.org"\n'
+    file.write_text(top + entry.format("127.0.0.1:2525") + entry.format("[::1]:2525"))
+    assert len(load(file, {}).host) == 2
+    file.write_text(top + entry.format("127.0.0.1:2525") + entry.format("127.0.0.2"))
+    with pytest.raises(ConfigError, match="differ in their ports"):
+        load(file, {})
 
 
 def test_the_environment_can_name_them_too() -> None:

@@ -10,15 +10,19 @@ import grp
 import os
 import pwd
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from postwicket.net.reach import on_this_machine
+from postwicket.trust.servers import Server, Servers
 
 from .errors import ConfigError, Problem
 from .load import Configuration
 from .settings import Settings
 from .transport import Tls, Upstream, read_secret
-from .values import is_loopback
+from .values import is_loopback, socket_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ def examine(configuration: Configuration) -> list[Finding]:
         found += _certificate(settings.tls)
     for index, upstream in enumerate(settings.upstream):
         found += _upstream(upstream, f"upstream[{index}]")
+    found += _sending(settings)
     if settings.sendmail.password_file is not None:
         found += _secret(settings.sendmail.password_file, "sendmail.password_file")
     if any(upstream.password for upstream in settings.upstream) and configuration.file:
@@ -94,6 +99,29 @@ def _certificate(tls: Tls) -> Iterator[Finding]:
         reason = getattr(error, "reason", None) or str(error)
         yield _fatal("tls", f"certificate and key do not work together ({reason}); renew them")
     yield from _others_may_read(tls.key, "tls.key")
+
+
+def _sending(settings: Settings) -> Iterator[Finding]:
+    delivery = settings.delivery
+    sources = [("delivery.source_address", delivery.source_address)]
+    sources += [
+        (f"route[{i}].source_address", r.source_address) for i, r in enumerate(settings.route)
+    ]
+    for key, addresses in sources:
+        for address in (addresses or "").split():
+            if not on_this_machine(address):
+                yield _doubt(
+                    key, f"{address} is no address of this machine; nothing can leave from it"
+                )
+    if delivery.dnssec:
+        given = [Server(*socket_address(text)) for text in delivery.resolver]
+        for server in Servers(given, time.time).in_order():
+            if not is_loopback(server.address):
+                yield _doubt(
+                    "delivery.dnssec",
+                    f"whoever is between {server.address} and this machine can forge what is "
+                    "believed then; run a validating resolver on this machine",
+                )
 
 
 def _upstream(upstream: Upstream, key: str) -> Iterator[Finding]:

@@ -13,8 +13,8 @@ from .values import (
     File,
     Glob,
     HostName,
-    IpAddress,
     Network,
+    SourceAddress,
     name_server,
 )
 
@@ -28,8 +28,10 @@ NameServer = Annotated[str, BeforeValidator(name_server)]
 class DeliverySettings(Section):
     """How we talk to other servers (times as RFC 5321 section 4.5.3.2 suggests)."""
 
-    source_address: IpAddress | None = Field(
-        default=None, description="Local IP address to connect from."
+    source_address: SourceAddress | None = Field(
+        default=None,
+        description="Local IP address to connect from, or a list with one of each family; with "
+        "one only, the other family is not used.",
     )
     connect_timeout: Duration = Field(default=30.0, gt=0, description="Time to connect.")
     command_timeout: Duration = Field(default=300.0, gt=0, description="Time for one reply.")

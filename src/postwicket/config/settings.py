@@ -209,6 +209,10 @@ class Settings(Section):
         for index, route in enumerate(self.route):
             if route.upstream is not None and route.upstream not in names:
                 raise ValueError(_no_such_upstream(index, route.upstream, names))
+        ports: dict[str, int | None] = {}
+        for host in self.host:
+            if ports.setdefault(host.name, host.target[1]) != host.target[1]:
+                raise ValueError(f"the [[host]] entries of {host.name} differ in their ports")
         if self.signing.expires <= self.queue.expire:
             raise ValueError(
                 "signing.expires: mail could outlive its signature; make it longer than "

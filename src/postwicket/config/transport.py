@@ -23,9 +23,9 @@ from .values import (
     File,
     Glob,
     HostName,
-    IpAddress,
     Network,
     Password,
+    SourceAddress,
     is_loopback,
     socket_address,
     too_wide,
@@ -171,7 +171,7 @@ class Route(Section):
         description="direct (to the recipient's own mail exchanger), upstream:NAME, capture (keep "
         "in the inbox) or discard."
     )
-    source_address: IpAddress | None = Field(
+    source_address: SourceAddress | None = Field(
         default=None, description="Local IP address to connect from; default: delivery's."
     )
     uncertain: Literal["retry", "hold"] = Field(

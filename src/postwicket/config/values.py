@@ -156,6 +156,23 @@ def _ip_address(value: object) -> str:
         ) from None
 
 
+def source_addresses(value: object) -> str:
+    """Return local addresses to connect from, at most one of each family, with a space between.
+
+    >>> source_addresses(["192.0.2.7", "[2001:DB8::7]"])
+    '192.0.2.7 2001:db8::7'
+    """
+    given = value if isinstance(value, list | tuple) else str(value).replace(",", " ").split()
+    addresses = [_ip_address(one) for one in given]
+    families = [":" in address for address in addresses]
+    if not addresses or len(set(families)) < len(families):
+        raise ValueError(
+            f"{str(value)[:80]!r} is not one IPv4 address, one IPv6 address or one of each; "
+            'write it like "192.0.2.7" or ["192.0.2.7", "2001:db8::7"]'
+        )
+    return " ".join(addresses)
+
+
 def _path(value: object) -> Path:
     if isinstance(value, Path):
         return value
@@ -172,7 +189,7 @@ Duration = Annotated[float, BeforeValidator(seconds)]
 Size = Annotated[int, BeforeValidator(octets)]
 Network = Annotated[IpNetwork, BeforeValidator(network)]
 HostName = Annotated[str, BeforeValidator(host_name)]
-IpAddress = Annotated[str, BeforeValidator(_ip_address)]
+SourceAddress = Annotated[str, BeforeValidator(source_addresses)]
 AccountName = Annotated[str, BeforeValidator(account_name)]
 Glob = Annotated[str, BeforeValidator(_globs)]
 Password = Annotated[InstanceOf[Secret], BeforeValidator(_secret), PlainSerializer(str)]

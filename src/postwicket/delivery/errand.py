@@ -154,7 +154,7 @@ class Errand:
                 self._connection.remote = target.shown
                 return self._connection
 
-            sources = (self.way.source,) if self.way.source else ()
+            sources = tuple(self.way.source.split())
             connect = means.timeouts.connect
             await dial(found, made, Dial(timeout=connect, sources=sources, may=host.objection))
         except Unreached as no:

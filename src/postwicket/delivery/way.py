@@ -54,8 +54,9 @@ class Way:
     """Hosts to try in order (RFC 5321, section 5.1), and where connections come from.
 
     `groups` are hosts of equal preference, the preferred first; within a group chance decides,
-    anew for each connection.  `source` is a local IP address, or "" for the system's choice;
-    `notes` are for the transcript: hosts that are left out, and why.
+    anew for each connection.  `source` is a local IP address, one of each family with a
+    space between, or "" for the system's choice; `notes` are for the transcript: hosts that are
+    left out, and why.
 
     >>> NOWHERE.groups
     ()
