@@ -30,6 +30,7 @@ class Script:
     tls: ssl.SSLContext | None = None
     implicit: bool = False
     most: int = 1000  # connections at once; more are greeted with 421
+    slow: float = 0.0  # seconds before the answer to a whole message
     stop_reading: bool = False  # after DATA, until somebody resumes
 
 
@@ -181,7 +182,10 @@ class PeerSession(asyncio.Protocol):
         if reply is None or reply[:1] in {b"2", b"!", b"x"}:
             self.peer.got.append(Got(self.sender, self.recipients, data))
         self.recipients, self.body = [], b""
-        self.say(reply)
+        if self.script.slow:
+            asyncio.get_running_loop().call_later(self.script.slow, self.say, reply)
+        else:
+            self.say(reply)
 
     def obey(self, line: str) -> None:
         """Answer one command."""

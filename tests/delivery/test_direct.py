@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
-from postwicket.config.settings import Settings
-from postwicket.core.reply import Reply
-from postwicket.delivery.destination import Destination, Exchanger
-from postwicket.delivery.dialling import Target
-from postwicket.delivery.direct import Guide
-from postwicket.delivery.guiding import guide_for
 from postwicket.net.authority import Authority, ensure_authority
 from postwicket.net.certificates import server_context
-from postwicket.smtp.client.answer import Answer, Stage
 
+from .names import Names, direct
 from .peer import OFFERS, Peer, Script
-from .world import BODY, HEADER, World, run, settings_for, world
+from .world import BODY, HEADER, World, run, world
 
 
 @pytest.fixture(scope="module")
@@ -29,40 +21,6 @@ def authority() -> Iterator[Authority]:
     """Make a certificate authority once."""
     with TemporaryDirectory() as folder:
         yield ensure_authority(Path(folder), "peer.example")
-
-
-def direct(**more: object) -> Settings:
-    more.setdefault("delivery", {"allow_networks": ["127.0.0.0/8"]})
-    return settings_for(1, upstream=None, route=({"via": "direct"},), workers=1, **more)
-
-
-@dataclass
-class Names:
-    """Domains and their exchangers: (name, preference, port)."""
-
-    domains: dict[str, Sequence[tuple[str, int, int]]] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
-    lives: float = 60.0
-
-    async def find(self, domain: str) -> Destination | Answer:
-        """Return where mail for a domain goes; note that it was asked for."""
-        self.asked.append(domain)
-        if domain not in self.domains:
-            return Answer(Stage.CONNECT, Reply(451, (4, 3), "no name server"), ours=True)
-        exchangers = tuple(
-            Exchanger(
-                name=name,
-                preference=preference,
-                addresses=(Target("127.0.0.1", port, f"{name}[127.0.0.1]:{port}"),),
-                port=port,
-            )
-            for name, preference, port in self.domains[domain]
-        )
-        return Destination(domain=domain, exchangers=exchangers, until=2e10)
-
-    def guide(self, settings: Settings) -> Guide:
-        """Return a guide that knows these names."""
-        return replace(guide_for(settings, time.time), find=self.find)
 
 
 def transcript(here: World, sent: int) -> str:

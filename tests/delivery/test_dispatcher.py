@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 from postwicket.core.address import Address
 from postwicket.core.entry import Notified
@@ -302,7 +303,7 @@ def test_a_peer_that_does_not_read_costs_no_memory() -> None:
             sent = here.post("bob@example.com", stored=stored)  # type: ignore[arg-type]
             await here.until(lambda: "DATA" in peer.commands)
             await asyncio.sleep(0.3)
-            (connection,) = here.dispatcher._pools["peer"]._busy
+            (connection,) = here.dispatcher._upstreams._pools["peer"]._busy
             assert connection._transport is not None
             assert connection._transport.get_write_buffer_size() < 1_048_576
             assert here.states(sent) == ["queued"]
@@ -378,7 +379,7 @@ def test_drain_hands_back_what_has_not_begun() -> None:
                 (kept,) = here.memory.of(sent)
                 assert (kept.claimed_by, kept.delivery.state.value) == (None, "queued")
                 assert kept.delivery.attempts == 0
-            assert not here.dispatcher.room()
+            assert not here.dispatcher.room(here.memory.messages[ids[0]])
             late = here.post("late@example.com")
             assert here.memory.of(late)[0].claimed_by is None
 
@@ -418,13 +419,18 @@ def test_the_window_is_bounded() -> None:
         async with Peer(script).listening() as peer:
             queue = {"window": 10, "retry": (0.2,)}
             async with world(settings_for(peer.port, queue=queue)) as here:
-                for n in range(30):
-                    here.post(f"r{n}@example.com", fresh=False)
+                ids = [here.post(f"r{n}@example.com", fresh=False) for n in range(30)]
                 await asyncio.sleep(1.2)
-                assert here.dispatcher.held == 10
-                assert not here.dispatcher.room()
+                # One account has two thirds of it, and there is room for another one.
+                assert here.dispatcher.held == 7
+                message = here.memory.messages[ids[0]]
+                assert not here.dispatcher.room(message)
+                assert here.dispatcher.room(replace(message, account="eve@example.org"))
                 claimed = [k for k in here.memory.deliveries.values() if k.claimed_by == SLOT]
-                assert len(claimed) == 10
+                assert len(claimed) == 7
+                others = [k for k in here.memory.deliveries.values() if k.claimed_by is None]
+                assert all(kept.delivery.state.value == "queued" for kept in others)
+                assert all(kept.delivery.attempts == 0 for kept in others)
 
     run(test())
 

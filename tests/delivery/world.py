@@ -50,7 +50,13 @@ class World:
         )
 
     def message(
-        self, *to: str | Recipient, sender: Sender | None = None, size: int, received: float
+        self,
+        *to: str | Recipient,
+        sender: Sender | None = None,
+        size: int,
+        received: float,
+        account: str = "ann@example.org",
+        lane: str = "transactional",
     ) -> Message:
         """Return a message to these recipients."""
         recipients = tuple(
@@ -58,7 +64,8 @@ class World:
         )
         return Message(
             id=self.ids.next(received),
-            account="ann@example.org",
+            account=account,
+            lane=lane,
             envelope=Envelope(
                 sender or Sender(address=Address.parse("ann@example.org")), recipients
             ),
@@ -76,11 +83,20 @@ class World:
         sender: Sender | None = None,
         fresh: bool = True,
         age: float = 0.0,
+        account: str = "ann@example.org",
+        lane: str = "transactional",
     ) -> QueueId:
         """Accept a message, and offer it if it is fresh."""
         now = time.time() - age
         kept: SmallBody | StoredBody = stored or SmallBody(body)
-        message = self.message(*to, sender=sender, size=len(header) + kept.size, received=now)
+        message = self.message(
+            *to,
+            sender=sender,
+            size=len(header) + kept.size,
+            received=now,
+            account=account,
+            lane=lane,
+        )
         new = NewMessage(
             message=message,
             header=header,

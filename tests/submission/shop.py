@@ -22,7 +22,7 @@ from postwicket.storage.bodies import BodyStore
 from postwicket.storage.interfaces import Content
 from postwicket.storage.memory import Memory, MemoryQueue
 from postwicket.storage.memory_store import MemoryStore
-from postwicket.storage.values import Claimed
+from postwicket.storage.values import Claimed, Message
 from postwicket.submission.accept import Door
 from postwicket.submission.connection import Connection
 from postwicket.submission.counter import Counter
@@ -43,7 +43,7 @@ class Onward:
         self.offered: list[tuple[Claimed, Content | None]] = []
         self.full = False
 
-    def room(self) -> bool:
+    def room(self, message: Message) -> bool:  # noqa: ARG002 - the protocol's
         """Say whether there is room."""
         return not self.full
 

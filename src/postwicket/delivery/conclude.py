@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from postwicket.core.cause import Cause
 from postwicket.core.entry import Settled
 from postwicket.core.envelope import Notify
 from postwicket.core.state import State
 from postwicket.message.report import Action, Result
 from postwicket.policy.cause import cause_of
 from postwicket.policy.outcome import Outcome, Patience, Scope, judge
-from postwicket.smtp.client.answer import Answer
+from postwicket.smtp.client.answer import Answer, Stage, Trouble
 from postwicket.storage.values import Attempt, Delivery, Settlement
 
 from .route import CAPTURE
@@ -94,7 +95,7 @@ def postpone(shipment: Shipment, answer: Answer, until: float, when: Circumstanc
             scope=Scope.HOST,
             due=due,
             cause=cause_of(answer),
-            why=f"not tried: {shipment.via} did not answer others: {said}",
+            why=f"not tried: {shipment.place or shipment.via} did not answer others: {said}",
         )
         result = _result(shipment, delivery, answer, outcome, when, None)
         if result is not None:
@@ -103,6 +104,27 @@ def postpone(shipment: Shipment, answer: Answer, until: float, when: Circumstanc
             _settlement(shipment, delivery, outcome, said, when, None, warned=_late(result))
         )
     return Conclusion(tuple(settlements), tuple(results))
+
+
+def set_back(shipment: Shipment, why: str, due: float, when: Circumstances) -> Conclusion:
+    """Return what follows when it is not their turn: back to the queue, no attempt is spent.
+
+    What should have arrived by now has no turn any more: it expires.
+    """
+    message = shipment.message
+    if when.now >= message.expires:
+        return postpone(shipment, Answer(Stage.ROUTE, None, Trouble.UNTRIED, why), due, when)
+    settlements = []
+    for delivery in shipment.deliveries:
+        outcome = Outcome(
+            state=delivery.state,
+            scope=Scope.HOST,
+            due=min(due, message.expires),
+            cause=Cause.RATE,
+            why=why,
+        )
+        settlements.append(_settlement(shipment, delivery, outcome, "", when, None, warned=False))
+    return Conclusion(tuple(settlements))
 
 
 def put_away(shipment: Shipment, when: Circumstances) -> Conclusion:

@@ -99,6 +99,13 @@ class Direct:
             )
         search.waiting.append(shipment)
 
+    def place_of(self, domain: str, source: str) -> str:
+        """Return the name of the site that a domain is known to belong to, or of the domain."""
+        route = self._known.get((domain, source))
+        if route is None or isinstance(route.found, Answer):
+            return f"domain {domain}"
+        return place_of(route.found[1])
+
     def pools(self) -> Iterator[Pool]:
         """Return the pools of all sites that are known now."""
         return iter(list(self._pools.values()))
@@ -131,7 +138,7 @@ class Direct:
         """Forget sites and domains that nobody has written to for a while."""
         now = self._clock()
         for name in [name for name, pool in self._pools.items() if pool.forgettable(now)]:
-            del self._pools[name]
+            self._around.calendar.forget(self._pools.pop(name).name)
         for key in [key for key, route in self._known.items() if route.until <= now]:
             del self._known[key]
 
@@ -146,13 +153,17 @@ class Direct:
             self._consignor.reported(shipment, Told(transcript, now).report(answers, now))
             return
         way, site = found
-        self._pool_of(site).submit(replace(shipment, way=way, site=site.name))
+        pool = self._pool_of(site)
+        if shipment.place != pool.name:
+            count = len(shipment.deliveries)
+            self._around.calendar.move(shipment.place, pool.name, count)
+        pool.submit(replace(shipment, way=way, place=pool.name))
 
     def _pool_of(self, site: Site) -> Pool:
         pool = self._pools.get(site.name)
         if pool is None:
             bounds = Bounds(rule=site.rule, idle=site.idle)
-            pool = Pool(f"site {site.name}", bounds, self._around, self._consignor)
+            pool = Pool(place_of(site), bounds, self._around, self._consignor)
             self._pools[site.name] = pool
         return pool
 
@@ -203,6 +214,11 @@ class Direct:
             clear=self._clear,
             reach=self._guide.reach,
         )
+
+
+def place_of(site: Site) -> str:
+    """Return what the share of a site is counted under, and what people read."""
+    return f"site {site.name}"
 
 
 def _way(hosts: list[tuple[int, ExchangerHost]], source: str, notes: tuple[str, ...]) -> Way:

@@ -1,8 +1,8 @@
 """Who sends what when: a bounded window of claimed deliveries, and everything they need.
 
-Fresh mail comes in by `offer`, straight from memory; what is due comes from the queue, which is
-asked once a second at least, so that nothing starts more than a second late and `queue retry`
-in another process is seen.  Only deliveries in the window are in memory, however long the queue.
+Fresh mail comes in by `offer`, straight from memory; what is due comes from the queue.  Only
+deliveries in the window are in memory, however long the queue; the calendar says who may be
+there, and who goes back until it is their turn.
 
 The loop is never blocked, and there is no task per delivery: pools and storage call back.
 """
@@ -12,35 +12,44 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import replace
-from typing import Final
+from functools import partial
+from typing import Final, NamedTuple
 
 from postwicket.config.settings import Settings
 from postwicket.core.clock import Clock
+from postwicket.core.envelope import Recipient
 from postwicket.core.queue_id import QueueId, QueueIds
 from postwicket.smtp.client.answer import Answer
 from postwicket.storage.interfaces import Content, Queue, StorageUnavailable
-from postwicket.storage.values import Claimed, Delivery
+from postwicket.storage.values import Claimed, Delivery, Message, Settlement
 
 from .bounce import Bounces
-from .conclude import Circumstances, Conclusion, conclude, postpone, put_away
+from .calendar import Calendar, Turned
+from .claiming import Claiming
+from .conclude import Circumstances, Conclusion, conclude, postpone, put_away, set_back
 from .connection import Timeouts
 from .direct import Direct, Guide
 from .errand import Means
-from .pool import Pool, Surroundings
+from .line import BULK
+from .pool import Surroundings
 from .route import CAPTURE, DIRECT, DISCARD, Router, upstream_of
 from .settling import Settling
 from .shipment import Report, Shipment
 from .turnstile import Turnstile
-from .upstream import bounds_of, way_to
-from .way import Way
+from .upstream import Upstreams
 
-LEASE: Final = 1800.0  # seconds: longer than any attempt with data_timeout may take
-RENEW_EVERY: Final = 120.0  # seconds
-POLL_EVERY: Final = 1.0  # seconds: the most that anything due is late
+TIDY_EVERY: Final = 60.0  # seconds between looks at what may be forgotten
 MOST_KEPT: Final = 33_554_432  # octets of fresh content in memory; beyond it is read back
+
+
+class Leg(NamedTuple):
+    """One way that some recipients of a message go; `domain` is set for direct delivery."""
+
+    via: str
+    source: str
+    domain: str
 
 
 class Dispatcher:
@@ -63,7 +72,6 @@ class Dispatcher:
         self._slot = slot
         self._clock = clock
         self._chance = chance
-        self._loop = asyncio.get_running_loop()
         self._router = Router(settings.route)
         self._settling = Settling(queue)
         self._bounces = Bounces(
@@ -73,54 +81,69 @@ class Dispatcher:
             clock=clock,
             boundary=lambda: secrets.token_hex(16),
         )
-        around = _surroundings(settings, clock, disk)
+        self._calendar = Calendar(settings.queue.window, clock, chance)
+        around = _surroundings(settings, self._calendar, clock, disk)
+        for place in (CAPTURE, DISCARD):
+            self._calendar.trust(place)
         self._source = settings.delivery.source_address or ""
-        self._pools = {
-            u.name: Pool(f"upstream {u.name}", bounds_of(u), around, self)
-            for u in settings.upstream
-        }
-        self._ways: dict[tuple[str, str], Way] = {}  # to upstreams, by name and source address
+        self._upstreams = Upstreams(settings, around, self)
         self._direct = Direct(guide, around, self)
-        self._held = 0  # deliveries in the window
         self._kept = 0  # octets of fresh content in memory
         self._fresh: dict[QueueId, list[int]] = {}  # its octets, and deliveries that need it
+        self._returning = 0  # deliveries whose claims are being released
         self._draining = False
-        self._stopped = False
-        self._claiming = False
-        self._renewed = clock()
         self._empty: asyncio.Event = asyncio.Event()
-        self._timer: asyncio.TimerHandle | None = None
+        self._tidied = clock()
+        self._claiming = Claiming(
+            queue,
+            slot,
+            clock,
+            room=self._claimable,
+            take=self._take,
+            held=lambda: self.held,
+        )
 
     # --- for the worker -------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin to look for what is due."""
-        self._poll()
+        self._claiming.start()
 
-    def room(self) -> bool:
-        """Say whether a fresh message can be taken from memory."""
-        return not self._draining and self._held < self._settings.queue.window
+    def room(self, message: Message) -> bool:
+        """Say whether a fresh message can be taken from memory: the window and all shares in it.
+
+        Where it cannot, it waits in the queue for its turn.
+        """
+        if self._draining:
+            return False
+        bulk = message.lane == BULK
+        turned_away = self._calendar.turned_away
+        return all(
+            turned_away(message.account, self._place_of(leg), bulk=bulk, fresh=True) is None
+            for leg in self._legs(message, message.envelope.recipients)
+        )
 
     def offer(self, claimed: Claimed, content: Content | None) -> None:
         """Take a fresh message that this process holds a claim on; it starts at once.
 
         `content` is None where it has to be read back.
         """
-        self._held += len(claimed.deliveries)
         if self._draining:
-            self._hand_back(claimed.deliveries)
+            self._give_back(claimed.deliveries)
             return
         if content is not None and self._kept + content.size > MOST_KEPT:
             content = None
         if content is not None:
             self._kept += content.size
             self._fresh[claimed.message.id] = [content.size, len(claimed.deliveries)]
-        self._start(claimed, content)
+        for shipment, leg in self._shipments(claimed, content):
+            self._enter(shipment)
+            self._go(shipment, leg)
 
     @property
     def held(self) -> int:
         """How many deliveries are in the window."""
-        return self._held
+        return self._calendar.held + self._returning
 
     async def drain(self, deadline: float) -> None:
         """Stop claiming, let attempts under way end until `deadline` (clock time), then hang up.
@@ -129,7 +152,7 @@ class Dispatcher:
         sent whole and only its answer is missing: that is stored as uncertain.
         """
         self._draining = True
-        carriers: list[Pool | Direct] = [*self._pools.values(), self._direct]
+        carriers: tuple[Upstreams | Direct, ...] = (self._upstreams, self._direct)
         for carrier in carriers:
             carrier.rest()
             self._hand_back_all(carrier.withdraw())
@@ -137,9 +160,7 @@ class Dispatcher:
         for carrier in carriers:
             self._hand_back_all(carrier.close())
         await self._until_empty(2.0)
-        self._stopped = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._claiming.stop()
 
     # --- pool.Consignor -------------------------------------------------------------------
 
@@ -153,39 +174,111 @@ class Dispatcher:
 
     def postponed(self, shipment: Shipment, answer: Answer, until: float) -> None:
         """Store that a shipment waits for its host."""
-        self._conclude(shipment, postpone(shipment, answer, until, self._circumstances()))
+        share = self._calendar.place(shipment.place)
+        due = self._calendar.book(share, len(shipment.deliveries), not_before=until)
+        self._conclude(shipment, postpone(shipment, answer, due, self._circumstances()))
 
-    # --- inside ---------------------------------------------------------------------------
+    # --- from messages to shipments -----------------------------------------------------------
 
-    def _start(self, claimed: Claimed, content: Content | None) -> None:
-        """Send a claimed message on its ways: one shipment for each route."""
-        message = claimed.message
-        ways: dict[tuple[str, str, str], list[Delivery]] = {}
-        for delivery in claimed.deliveries:
-            address = delivery.recipient.address
-            route = self._router.route(message, delivery.recipient)
-            domain = address.wire_domain if route.via == DIRECT else ""
+    def _legs(self, message: Message, recipients: Sequence[Recipient]) -> dict[Leg, list[int]]:
+        """Return the ways that a message has to go, and which recipients go which."""
+        legs: dict[Leg, list[int]] = {}
+        for index, recipient in enumerate(recipients):
+            route = self._router.route(message, recipient)
+            domain = recipient.address.wire_domain if route.via == DIRECT else ""
             source = str(route.source_address or self._source)
-            ways.setdefault((route.via, source, domain), []).append(delivery)
-        for (via, source, domain), deliveries in ways.items():
-            shipment = Shipment(
-                message=message, deliveries=tuple(deliveries), via=via, content=content
-            )
-            if via == DIRECT:
-                self._direct.submit(shipment, domain, source)
-            elif via in {CAPTURE, DISCARD}:
-                self._conclude(shipment, put_away(shipment, self._circumstances()))
-            else:
-                self._submit_upstream(shipment, source)
+            legs.setdefault(Leg(route.via, source, domain), []).append(index)
+        return legs
 
-    def _submit_upstream(self, shipment: Shipment, source: str) -> None:
-        name = upstream_of(shipment.via) or ""
-        way = self._ways.get((name, source))
-        if way is None:
-            upstream = next(one for one in self._settings.upstream if one.name == name)
-            way = way_to(upstream, self._settings.hostname, self._settings.host, source)
-            self._ways[name, source] = way
-        self._pools[name].submit(replace(shipment, way=way))
+    def _place_of(self, leg: Leg) -> str:
+        if leg.via == DIRECT:
+            return self._direct.place_of(leg.domain, leg.source)
+        name = upstream_of(leg.via)
+        return leg.via if name is None else self._upstreams.place_of(name)
+
+    def _shipments(
+        self, claimed: Claimed, content: Content | None
+    ) -> Iterator[tuple[Shipment, Leg]]:
+        message, deliveries = claimed.message, claimed.deliveries
+        legs = self._legs(message, [delivery.recipient for delivery in deliveries])
+        for leg, indexes in legs.items():
+            shipment = Shipment(
+                message=message,
+                deliveries=tuple([deliveries[i] for i in indexes]),
+                via=leg.via,
+                place=self._place_of(leg),
+                content=content,
+            )
+            yield shipment, leg
+
+    def _go(self, shipment: Shipment, leg: Leg) -> None:
+        if leg.via == DIRECT:
+            self._direct.submit(shipment, leg.domain, leg.source)
+        elif leg.via in {CAPTURE, DISCARD}:
+            self._conclude(shipment, put_away(shipment, self._circumstances()))
+        else:
+            self._upstreams.submit(shipment, upstream_of(leg.via) or "", leg.source)
+
+    # --- from the queue -----------------------------------------------------------------------
+
+    def _claimable(self) -> int:
+        """Return how many deliveries to ask the queue for.
+
+        A nearly full window would claim by ones: it waits until there is room for some.
+        """
+        self._tidy()
+        window = self._calendar.window
+        room = window - self.held
+        return room if room > window // 8 and not self._draining else 0
+
+    def _take(self, found: Sequence[Claimed]) -> int:
+        """Send on what the queue has given; return how many deliveries had their turn."""
+        taken = 0
+        back: list[tuple[Shipment, Turned]] = []
+        for claimed in found:
+            if self._draining:
+                self._give_back(claimed.deliveries)
+                continue
+            for shipment, leg in self._shipments(claimed, None):
+                turned = self._calendar.turned_away(
+                    shipment.message.account,
+                    shipment.place,
+                    bulk=shipment.message.lane == BULK,
+                )
+                if turned is None:
+                    taken += len(shipment.deliveries)
+                    self._enter(shipment)
+                    self._go(shipment, leg)
+                else:
+                    back.append((shipment, turned))
+        if back:
+            self._set_back(back)
+        return taken
+
+    def _set_back(self, back: Sequence[tuple[Shipment, Turned]]) -> None:
+        """Send shipments away until it is their turn, all in one transaction."""
+        when = self._circumstances()
+        settlements: list[Settlement] = []
+        for shipment, turned in back:
+            due = self._calendar.book(turned.share, len(shipment.deliveries))
+            conclusion = set_back(shipment, turned.why, due, when)
+            if conclusion.results:  # its time is over: somebody has to hear of it
+                self._enter(shipment)
+                self._conclude(shipment, conclusion)
+            else:
+                settlements.extend(conclusion.settlements)
+        if settlements:
+            self._returning += len(settlements)
+            self._settling.settle(settlements, (), partial(self._returned, len(settlements)))
+
+    def _tidy(self) -> None:
+        now = self._clock()
+        if now - self._tidied > TIDY_EVERY:
+            self._tidied = now
+            self._direct.tidy()
+            self._calendar.tidy()
+
+    # --- what came of them --------------------------------------------------------------------
 
     def _circumstances(self) -> Circumstances:
         queue = self._settings.queue
@@ -205,106 +298,70 @@ class Dispatcher:
             if conclusion.results
             else ()
         )
-        deliveries = shipment.deliveries
-        self._settling.settle(conclusion.settlements, notices, lambda: self._let_go(deliveries))
+        self._settling.settle(
+            conclusion.settlements, notices, lambda: self._let_go(shipment, done=True)
+        )
 
-    def _let_go(self, deliveries: Sequence[Delivery]) -> None:
+    def _enter(self, shipment: Shipment) -> None:
+        message = shipment.message
+        self._calendar.enter(
+            message.account,
+            shipment.place,
+            len(shipment.deliveries),
+            bulk=message.lane == BULK,
+        )
+
+    def _let_go(self, shipment: Shipment, *, done: bool) -> None:
         """Take deliveries of one message out of the window."""
-        count = len(deliveries)
-        self._held -= count
-        fresh = self._fresh.get(deliveries[0].message)
+        message, count = shipment.message, len(shipment.deliveries)
+        bulk = message.lane == BULK
+        self._calendar.leave(message.account, shipment.place, count, bulk=bulk, done=done)
+        fresh = self._fresh.get(message.id)
         if fresh is not None:
             fresh[1] -= count
             if fresh[1] <= 0:
                 self._kept -= fresh[0]
-                del self._fresh[deliveries[0].message]
-        if self._held <= 0:
+                del self._fresh[message.id]
+        if self.held <= 0:
             self._empty.set()
 
     def _hand_back_all(self, shipments: Sequence[Shipment]) -> None:
         for shipment in shipments:
-            self._hand_back(shipment.deliveries)
+            self._give_back(shipment.deliveries)
+            self._let_go(shipment, done=False)
 
-    def _hand_back(self, deliveries: Sequence[Delivery]) -> None:
+    def _give_back(self, deliveries: Sequence[Delivery]) -> None:
         """Release a claim without an attempt; if that fails, the claim ends with its lease."""
+        self._returning += len(deliveries)
 
-        def released(future: asyncio.Future[None]) -> None:
-            if not future.cancelled():
+        def released(future: asyncio.Future[None] | None) -> None:
+            if future is not None and not future.cancelled():
                 future.exception()
-            self._let_go(deliveries)
+            self._returned(len(deliveries))
 
         try:
             self._queue.give_back(self._slot, deliveries).add_done_callback(released)
         except StorageUnavailable:
-            self._let_go(deliveries)
+            released(None)
+
+    def _returned(self, count: int) -> None:
+        self._returning -= count
+        if self.held <= 0:
+            self._empty.set()
 
     async def _until_empty(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(max(0.0, seconds)):
-                while self._held > 0:
+                while self.held > 0:
                     self._empty.clear()
                     await self._empty.wait()
         except TimeoutError:
             return
 
-    # --- the queue ------------------------------------------------------------------------
 
-    def _poll(self) -> None:
-        """Claim what is due, if there is room; look again in a second or when something is."""
-        if self._stopped:
-            return
-        now = self._clock()
-        pause = POLL_EVERY
-        try:
-            self._renew(now)
-            room = self._settings.queue.window - self._held
-            # A nearly full window would claim by ones: it waits until there is room for some.
-            if (
-                not self._draining
-                and not self._claiming
-                and room > self._settings.queue.window // 8
-            ):
-                due = self._queue.next_due()
-                if due is not None and due <= now:
-                    self._claim(now, room)
-                elif due is not None:
-                    pause = min(POLL_EVERY, max(0.01, due - now))
-        except StorageUnavailable:
-            pause = POLL_EVERY
-        self._timer = self._loop.call_later(pause, self._poll)
-
-    def _claim(self, now: float, room: int) -> None:
-        future = self._queue.claim(self._slot, now=now, lease_until=now + LEASE, limit=room)
-        self._claiming = True
-        future.add_done_callback(self._claimed)
-
-    def _claimed(self, future: asyncio.Future[list[Claimed]]) -> None:
-        self._claiming = False
-        if future.cancelled() or future.exception() is not None:
-            return  # asked again within a second
-        for claimed in future.result():
-            self._held += len(claimed.deliveries)
-            if self._draining:
-                self._hand_back(claimed.deliveries)
-            else:
-                self._start(claimed, None)
-        if future.result():
-            # There may be more: do not wait for the second to pass.
-            self._look_again()
-
-    def _look_again(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_later(0.01, self._poll)
-
-    def _renew(self, now: float) -> None:
-        if self._held and now - self._renewed >= RENEW_EVERY:
-            self._renewed = now
-            future = self._queue.renew(self._slot, lease_until=now + LEASE)
-            future.add_done_callback(lambda f: f.cancelled() or f.exception())
-
-
-def _surroundings(settings: Settings, clock: Clock, disk: Executor | None) -> Surroundings:
+def _surroundings(
+    settings: Settings, calendar: Calendar, clock: Clock, disk: Executor | None
+) -> Surroundings:
     delivery = settings.delivery
     timeouts = Timeouts(
         connect=delivery.connect_timeout,
@@ -315,4 +372,5 @@ def _surroundings(settings: Settings, clock: Clock, disk: Executor | None) -> Su
         means=Means(timeouts=timeouts, clock=clock, disk=disk),
         schedule=settings.queue.retry,
         turnstile=Turnstile(delivery.attempts_at_once),
+        calendar=calendar,
     )

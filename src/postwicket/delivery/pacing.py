@@ -1,10 +1,12 @@
 """The pace of one place that takes mail, as it goes: `policy.pace` with a memory.
 
 The pool asks how many connections may be in use and how long the next message has to wait, and
-tells what came of each.  The calendar asks how much passes.
+tells what came of each.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 from postwicket.policy.pace import (
     Bucket,
@@ -15,17 +17,16 @@ from postwicket.policy.pace import (
     begin,
 )
 
-CROWDED_FOR = 60.0  # seconds to stay below the number of connections a host refused
+CROWDED_FOR: Final = 60.0  # seconds to stay below the number of connections a host refused
 
 
 class Pacing:
     """What one place gets now."""
 
-    __slots__ = ("_bucket", "_crowd", "_crowded_until", "_flow", "_pace", "proven", "rule")
+    __slots__ = ("_bucket", "_crowd", "_crowded_until", "_flow", "_pace", "rule")
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
-        self.proven = False  # True while the last thing heard from it was that it takes mail
         self._pace = begin(rule)
         self._bucket = Bucket()
         self._flow = Flow()
@@ -50,7 +51,6 @@ class Pacing:
 
     def took(self, deliveries: int, now: float, *, in_use: int) -> None:
         """Learn that a message was taken for so many."""
-        self.proven = True
         self._flow = self._flow.add(deliveries, now)
         self._pace = after_success(self._pace, self.rule, in_use=in_use)
 
@@ -67,14 +67,18 @@ class Pacing:
 
     def fell_silent(self) -> None:
         """Learn that it takes no mail at all."""
-        self.proven = False
         self._crowded_until = 0.0
 
-    def per_second(self, now: float) -> float:
-        """Return how many deliveries pass in a second, as it is or as it may be."""
-        flow = self._flow.per_second(now)
+    def limit(self, now: float) -> float | None:
+        """Return the messages a second that are in force, None for no limit."""
         limit = self._pace.per_minute(self.rule, now)
-        return flow if limit is None else min(max(flow, limit / 60), limit / 60)
+        return None if limit is None else limit / 60
+
+    def headroom(self) -> float:
+        """Return how many times as many connections the site may come to get, at least 1."""
+        if self._pace.threshold < self.rule.connections:
+            return 1.0  # it has objected: we know about where its limit is
+        return max(1.0, self.rule.connections / self._pace.width)
 
     def words(self, now: float) -> str:
         """Say the limits that are in force."""

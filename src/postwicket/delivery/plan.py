@@ -29,7 +29,7 @@ class Step(Enum):
     RETIRE = "close the freshest idle connection of this way, then ask again"
     MAKE_ROOM = "close the oldest idle connection of another way, then ask again"
     OPEN = "open a connection, and let the shipment wait for it"
-    PARK = "let the shipment wait for what the probe under way finds"
+    PARK = "let the shipment wait for what the connection on its way finds"
     WAIT = "do nothing until something ends"
     PAUSE = "do nothing until the next message may go"
     POSTPONE = "let this shipment come back when the host may be"
@@ -58,15 +58,16 @@ WELL: Final = Health()
 class View:
     """What is known when a shipment waits.
 
-    `idle`, `worn` (of the freshest idle connection), `here` (connections opening or busy) and
-    `health` are about the way of this shipment; `spare` (idle connections of other ways), `used`
-    (those opening or busy), `limit` and `pause` (seconds until a message may go) are about the
-    whole pool.
+    `idle`, `worn` (of the freshest idle connection), `here` (connections opening or busy), `met`
+    (it has led somewhere) and `health` are about the way of this shipment.  `spare` (idle
+    connections of other ways), `used` (those opening or busy), `limit` and `pause` (seconds until
+    a message may go) are about the whole pool.
     """
 
     idle: int = 0
     worn: bool = False
     here: int = 0
+    met: bool = True
     spare: int = 0
     used: int = 0
     limit: int
@@ -87,6 +88,8 @@ def plan(view: View) -> Step:
         return Step.PAUSE
     if view.idle:
         return Step.RETIRE if view.worn else Step.REUSE
+    if view.here and not view.met:
+        return Step.PARK  # a host that may be dead gets one connection, not all of its site's
     if view.used >= view.limit:
         return Step.WAIT
     return Step.MAKE_ROOM if view.used + view.spare >= view.limit and view.spare else Step.OPEN

@@ -10,6 +10,7 @@ task per shipment.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter, deque
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -21,17 +22,20 @@ from postwicket.policy.outcome import Scope, is_untried, scope_of
 from postwicket.smtp.client.answer import Answer, Stage
 from postwicket.storage.interfaces import Content
 
+from .calendar import Calendar
 from .connection import Connection
 from .errand import Errand, Means
 from .idle import Idle
+from .known_ways import KnownWays
 from .line import Line
 from .pacing import Pacing
-from .plan import WELL, Health, Step, View, plan
+from .plan import Step, View, plan
 from .shipment import UNREADABLE_ERRORS, Report, Shipment, Told, unreadable
 from .turnstile import Turnstile
 from .way import Bounds, Way
 
 SWEEP_EVERY: Final = 1.0  # seconds between looks at idle connections
+SILENT_AFTER: Final = 30.0  # seconds: one silent host of many says little about their site
 FORGET_AFTER: Final = 1800.0  # seconds without mail
 STOPS: Final = "this server stops"
 
@@ -59,14 +63,7 @@ class Surroundings:
     means: Means
     schedule: Sequence[float]
     turnstile: Turnstile
-
-
-@dataclass(frozen=True, slots=True)
-class Sick:
-    """A way whose hosts let nobody in, and what they last said."""
-
-    health: Health
-    answer: Answer
+    calendar: Calendar
 
 
 _BEGINS: Final = frozenset({Step.REUSE, Step.OPEN})
@@ -83,6 +80,8 @@ class Pool:
     ) -> None:
         self.name = name
         self.pacing = Pacing(bounds.rule)
+        self._share = around.calendar.place(name)
+        self._share.pacing = self.pacing
         self._bounds = bounds
         self._around = around
         self._clock = around.means.clock
@@ -94,7 +93,8 @@ class Pool:
         self._opening: set[Errand] = set()
         self._leaving: set[Connection] = set()
         self._here: Counter[Hashable] = Counter()  # opening and busy, by way
-        self._sick: dict[Hashable, Sick] = {}
+        self._ways = KnownWays(around.schedule)
+        self._took = -math.inf  # when it last answered as a place that takes mail
         self._used = 0.0  # when somebody last wanted to send here
         self._turning = False
         self._closed = False
@@ -111,7 +111,7 @@ class Pool:
     def forgettable(self, now: float) -> bool:
         """Say whether nothing is here, and nothing that is worth remembering."""
         empty = not (self._opening or self._busy or len(self._idle) or self._parked)
-        ill = any(sick.health.until + FORGET_AFTER > now for sick in self._sick.values())
+        ill = self._ways.tidy(now)
         return empty and not ill and not len(self._line) and self._used + FORGET_AFTER < now
 
     def submit(self, shipment: Shipment) -> None:
@@ -177,17 +177,17 @@ class Pool:
             return False
         key = shipment.way.key
         idle = self._idle.of(key)
-        sick = self._sick.get(key)
         step = plan(
             View(
                 idle=len(idle),
                 worn=bool(idle) and self._is_worn(idle[-1]),
                 here=self._here[key],
+                met=self._ways.met(key) or not self._bounds.rule.slow_start,
                 spare=len(self._idle) - len(idle),
                 used=used,
                 limit=limit,
                 pause=self.pacing.wait(now),
-                health=sick.health if sick else WELL,
+                health=self._ways.health(key),
                 now=now,
             )
         )
@@ -210,7 +210,7 @@ class Pool:
             case Step.PARK:
                 self._park(self._line.take(bulk=bulk))
             case Step.POSTPONE:
-                sick = self._sick[key]
+                sick = self._ways.sick(key)
                 self._line.take(bulk=bulk)
                 self._consignor.postponed(shipment, sick.answer, sick.health.until)
             case Step.PAUSE:
@@ -291,10 +291,17 @@ class Pool:
 
     def errand_done(self, errand: Errand, connection: Connection) -> None:
         """Use a connection whose session is set up."""
+        key = errand.way.key
         self._opening.discard(errand)
-        self._gone_from(errand.way.key)
+        self._gone_from(key)
+        self._ways.meet(key)
         connection.owner = self
         self._free(connection)
+        on_their_way = sum([other.way.key == key for other in self._opening])
+        while len(self._parked.get(key, ())) > on_their_way:
+            self._line.put_back(self._parked[key].pop())
+        if not self._parked.get(key):
+            self._parked.pop(key, None)
         self.turn()
 
     def errand_failed(self, errand: Errand, answer: Answer, told: Told) -> None:
@@ -362,9 +369,9 @@ class Pool:
 
     def _host_failed(self, key: Hashable, answer: Answer, now: float) -> None:
         self.pacing.fell_silent()
-        health = self._sick[key].health if key in self._sick else WELL
-        failed = health.failed(cause_of(answer), self._around.schedule, now)
-        self._sick[key] = Sick(failed, answer)
+        if now - self._took > SILENT_AFTER:
+            self._around.calendar.prove(self._share, proven=False)
+        self._ways.failed(key, answer, now)
 
     def _learn(self, key: Hashable, answers: tuple[Answer, ...]) -> None:
         now = self._clock()
@@ -374,7 +381,9 @@ class Pool:
         if no is not None and cause is not None and scope_of(no, cause) is Scope.HOST:
             self._host_failed(key, no, now)
         else:
-            self._sick.pop(key, None)
+            self._ways.well(key)
+            self._took = now
+            self._around.calendar.prove(self._share, proven=True)
         if taken:
             in_use = len(self._busy) + len(self._opening) + 1
             self.pacing.took(taken, now, in_use=in_use)

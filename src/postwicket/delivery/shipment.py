@@ -24,12 +24,12 @@ UNREADABLE: Final = Reply(451, (3, 0), "The stored content cannot be read now")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipment:
-    """What goes out together."""
+    """What goes out together; `place` is what its share of the window is counted under."""
 
     message: Message
     deliveries: tuple[Delivery, ...]
     via: str
-    site: str = ""
+    place: str = ""
     way: Way = NOWHERE
     content: Content | None = None  # None: to be read back when it is sent
 

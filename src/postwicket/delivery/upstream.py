@@ -1,10 +1,11 @@
-"""An upstream as a host that mail goes to: the only one on its way."""
+"""Upstreams: servers that take our mail and send it on, each a place with one host on its way."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from postwicket.config.settings import Host
+from postwicket.config.settings import Host, Settings
 from postwicket.config.transport import Upstream
 from postwicket.net.tls_plan import TlsPlan
 from postwicket.policy.pace import Rule
@@ -12,6 +13,8 @@ from postwicket.smtp.client.answer import Answer
 from postwicket.smtp.client.opening import Opening
 
 from .dialling import Target, opening_for, targets, tls_plan_for
+from .pool import Consignor, Pool, Surroundings
+from .shipment import Shipment
 from .way import Bounds, Way
 
 
@@ -58,3 +61,44 @@ def bounds_of(upstream: Upstream) -> Bounds:
         slow_start=False,  # it is ours, or paid for
     )
     return Bounds(rule=rule, idle=upstream.idle)
+
+
+class Upstreams:
+    """Delivery through upstreams in one process."""
+
+    def __init__(self, settings: Settings, around: Surroundings, consignor: Consignor) -> None:
+        self._settings = settings
+        self._upstreams = {upstream.name: upstream for upstream in settings.upstream}
+        self._pools = {
+            name: Pool(f"upstream {name}", bounds_of(upstream), around, consignor)
+            for name, upstream in self._upstreams.items()
+        }
+        for pool in self._pools.values():
+            around.calendar.trust(pool.name)
+        self._ways: dict[tuple[str, str], Way] = {}  # by name and source address
+
+    def place_of(self, name: str) -> str:
+        """Return what the share of an upstream is counted under."""
+        return self._pools[name].name
+
+    def submit(self, shipment: Shipment, name: str, source: str) -> None:
+        """Take a shipment; `source` is a local address to connect from, or ""."""
+        way = self._ways.get((name, source))
+        if way is None:
+            settings = self._settings
+            way = way_to(self._upstreams[name], settings.hostname, settings.host, source)
+            self._ways[name, source] = way
+        self._pools[name].submit(replace(shipment, way=way))
+
+    def withdraw(self) -> list[Shipment]:
+        """Hand back what has not begun."""
+        return [shipment for pool in self._pools.values() for shipment in pool.withdraw()]
+
+    def close(self) -> list[Shipment]:
+        """Hang up everywhere; return what is known not to have arrived."""
+        return [shipment for pool in self._pools.values() for shipment in pool.close()]
+
+    def rest(self) -> None:
+        """Say goodbye on every idle connection."""
+        for pool in self._pools.values():
+            pool.rest()

@@ -18,7 +18,7 @@ ONE_OBJECTION: Final = 5.0  # seconds: what several connections hear at once is 
 SLOWEST: Final = 1.0  # messages a minute: a site that takes less has no rule, it is down
 GROWTH: Final = 1.1  # for each minute without an objection
 UNBOUNDED: Final = 100_000.0  # messages a minute: a learnt limit above it is forgotten
-MEMORY: Final = 30.0  # seconds over which the flow is measured
+MEMORY: Final = 10.0  # seconds over which the flow is measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +135,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """How much passes in a second, over the last half minute or so."""
+    """How much passes in a second, over the last ten seconds or so."""
 
     level: float = 0.0
     at: float = 0.0

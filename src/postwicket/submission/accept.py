@@ -58,7 +58,7 @@ UNAVAILABLE: Final = Refusal(
 class Onward(Protocol):
     """Who delivers what was accepted (the dispatcher)."""
 
-    def room(self) -> bool:
+    def room(self, message: Message) -> bool:
         """Say whether a fresh message can be taken from memory."""
         ...
 
@@ -196,7 +196,7 @@ class Door:
         self, message: Message, header: bytes, body: SmallBody | StoredBody, origin: Origin
     ) -> Receipt | Refusal:
         envelope, now = message.envelope, message.received
-        kept = self._onward.room()
+        kept = self._onward.room(message)
         over = await self._queue.accept(
             NewMessage(
                 message=message,
