@@ -13,7 +13,7 @@ from postwicket.storage.opening import open_store
 from postwicket.storage.sqlite import SqliteStore
 
 # Statements for people that walk a table on purpose: a listing of everything.
-WALKS = {"counts", "accounts", "select all", "all files", "suppressions"}
+WALKS = {"counts", "accounts", "select all", "all files", "suppressions", "domains", "dkim keys"}
 # A few rows in an index that holds nothing else, walked as far as LIMIT says.
 BOUNDED = {
     "SCAN d USING INDEX delivery_open",

@@ -18,6 +18,7 @@ from postwicket.core.entry import Entry
 from postwicket.core.queue_id import QueueId
 from postwicket.core.state import State
 from postwicket.identity.account import Account, AppPassword, Grant, Limits
+from postwicket.trust.keys import Algorithm, DkimKey, Domain
 
 from .values import (
     CapturedMessage,
@@ -173,7 +174,7 @@ class Directory(Protocol):
     """
 
     def generation(self) -> int:
-        """Return a number that differs after every change to any account; costs next to nothing.
+        """Return a number that differs after every change to an account, domain or key.  Cheap.
 
         Live sessions ask it before each command, so that `suspend` and `revoke` stop them.
         """
@@ -231,6 +232,67 @@ class Directory(Protocol):
 
     def used_app_password(self, id: int, *, now: float, peer: str) -> None:
         """Remember the last use.  May be late by a batch; never makes a sign-in wait."""
+        ...
+
+
+# --- domains ------------------------------------------------------------------------------
+
+
+class Domains(Protocol):
+    """The domains that mail is signed for, and their keys.  Names are lower case, A-labels.
+
+    A change advances `Directory.generation`, so that running workers see it at once.  Whoever
+    changes them records it (`Store.record`).
+    """
+
+    def domains(self) -> list[Domain]:
+        """Return all domains, by name."""
+        ...
+
+    def domain(self, name: str) -> Domain | None:
+        """Return the domain, or None."""
+        ...
+
+    def add_domain(self, name: str, *, token: str, now: float) -> Domain:
+        """Make a domain that is not verified; raise `Conflict` if it exists."""
+        ...
+
+    def verify_domain(self, name: str, *, now: float) -> Domain:
+        """Say that its owner is ours; raise `Conflict` if there is no such domain."""
+        ...
+
+    def remove_domain(self, name: str) -> None:
+        """Delete the domain and its keys; raise `Conflict` if there is no such domain."""
+        ...
+
+    def dkim_keys(self, domain: str | None = None) -> list[DkimKey]:
+        """Return the keys of a domain, or of all, oldest first."""
+        ...
+
+    def add_dkim_key(
+        self,
+        domain: str,
+        *,
+        selector: str,
+        algorithm: Algorithm,
+        private_sealed: bytes,
+        public: str,
+        now: float,
+        active_from: float | None = None,
+    ) -> DkimKey:
+        """Keep a key; raise `Conflict` without the domain, or if the selector is taken."""
+        ...
+
+    def activate_dkim_key(self, id: int, *, active_from: float) -> DkimKey:
+        """Let a key sign from then on; raise `Conflict` if there is no such key."""
+        ...
+
+    def retire_dkim_key(self, id: int, *, active_until: float, remove_after: float) -> DkimKey:
+        """End the signing of a key; raise `Conflict` if there is no such key."""
+        ...
+
+    def remove_dkim_key(self, id: int) -> None:
+        """Delete a key; raise `Conflict` if there is no such key."""
         ...
 
 
@@ -330,7 +392,7 @@ class Story(Protocol):
         ...
 
 
-class Store(Directory, Desk, Suppressions, Inbox, Story, Protocol):
+class Store(Directory, Domains, Desk, Suppressions, Inbox, Story, Protocol):
     """Everything that people and sign-in need, behind one open database."""
 
     def record(self, entry: Entry) -> None:

@@ -13,17 +13,19 @@ from postwicket.core.state import WAITING, State
 from .interfaces import Conflict, Content
 from .memory import Kept, Memory
 from .memory_directory import MemoryDirectory
+from .memory_domains import MemoryDomains
 from .memory_suppressions import MemorySuppressions
 from .selecting import delivery_of
 from .values import CapturedMessage, Happening, Life, QueueRow, Selection, StoredBody
 from .words import spellings_of, words_of
 
 
-class MemoryStore(MemoryDirectory, MemorySuppressions):
+class MemoryStore(MemoryDirectory, MemoryDomains, MemorySuppressions):
     """`Store` in memory."""
 
     def __init__(self, memory: Memory) -> None:
-        super().__init__(memory)
+        MemoryDirectory.__init__(self, memory)
+        MemoryDomains.__init__(self)
         self.bodies = memory.bodies
 
     # --- desk -----------------------------------------------------------------------------

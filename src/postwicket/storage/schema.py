@@ -20,6 +20,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 from sqlalchemy.types import TypeEngine
@@ -225,4 +226,31 @@ search: Final = Table(
     Column("message", Id, nullable=False),
     PrimaryKeyConstraint("key", "message"),
     sqlite_with_rowid=False,
+)
+
+domain: Final = Table(
+    "domain",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("token", Text, nullable=False),
+    Column("created", Time, nullable=False),
+    Column("verified", Time),
+    sqlite_with_rowid=False,
+)
+
+dkim_key: Final = Table(
+    "dkim_key",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("domain", Text, nullable=False),
+    Column("selector", Text, nullable=False),
+    Column("algorithm", Text, nullable=False),
+    Column("private_sealed", LargeBinary, nullable=False),
+    Column("public", Text, nullable=False),
+    Column("created", Time, nullable=False),
+    Column("active_from", Time),
+    Column("active_until", Time),
+    Column("remove_after", Time),
+    UniqueConstraint("domain", "selector"),
+    sqlite_autoincrement=True,
 )

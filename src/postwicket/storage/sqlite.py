@@ -1,4 +1,4 @@
-"""The store on SQLite: accounts, desk, inbox and story over one connection."""
+"""The store on SQLite: accounts, domains, desk, inbox and story over one connection."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from .removing import remove_messages
 from .rows import as_json, entry_row
 from .sqlite_desk import SqliteDesk
 from .sqlite_directory import SqliteDirectory
+from .sqlite_domains import SqliteDomains
 from .sqlite_story import SqliteInbox, SqliteStory
 
 # Forgotten in one transaction: others want to write too.
@@ -26,7 +27,9 @@ _AT_ONCE: Final = 500
 _SLACK: Final = 86_400.0
 
 
-class SqliteStore(SqliteDirectory, SqliteDesk, SqliteSuppressions, SqliteInbox, SqliteStory):
+class SqliteStore(
+    SqliteDirectory, SqliteDomains, SqliteDesk, SqliteSuppressions, SqliteInbox, SqliteStory
+):
     """`Store` on the database at `path`; made by `opening.open_store`.  Any thread may call."""
 
     def __init__(self, path: Path, bodies: BodyStore) -> None:
@@ -35,6 +38,7 @@ class SqliteStore(SqliteDirectory, SqliteDesk, SqliteSuppressions, SqliteInbox, 
             generation = Generation(path.parent / "generation")
         self.bodies = bodies
         SqliteDirectory.__init__(self, database, generation)
+        SqliteDomains.__init__(self, database, generation)
         SqliteDesk.__init__(self, database, bodies)
         SqliteInbox.__init__(self, database, bodies)
         SqliteStory.__init__(self, database)

@@ -54,8 +54,9 @@ class Domain:
 class DkimKey:
     """A DKIM key of a domain; it signs from `active_from` until `active_until`.
 
-    `public` is the `p=` of its record, which stays published until `remove_after`.  None means
-    that no end is set.  Times are seconds since 1970.
+    `public` is the `p=` of its record, which stays published until `remove_after`.  None is a
+    time that is not set: a key without `active_from` is prepared, and signs nothing before DNS
+    has its record.  Times are seconds since 1970.
     """
 
     id: int
@@ -65,13 +66,14 @@ class DkimKey:
     private_sealed: bytes = field(repr=False)
     public: str
     created: float
-    active_from: float
+    active_from: float | None = None
     active_until: float | None = None
     remove_after: float | None = None
 
     def active(self, now: float) -> bool:
         """Say whether it signs now."""
-        return self.active_from <= now and (self.active_until is None or now < self.active_until)
+        begun = self.active_from is not None and self.active_from <= now
+        return begun and (self.active_until is None or now < self.active_until)
 
     @property
     def name(self) -> str:
@@ -85,7 +87,7 @@ class DkimKey:
 
     def state(self, now: float) -> str:
         """Return what it is now, in a word: prepared, active, retired or past."""
-        if now < self.active_from:
+        if self.active_from is None or now < self.active_from:
             return "prepared"
         if self.active(now):
             return "active"

@@ -423,3 +423,59 @@ DELETE FROM suppression WHERE address = :address AND (:lane IS NULL OR lane = :l
 -- end suppressions --
 -- They count no more; now they are not listed either.
 DELETE FROM suppression WHERE expires <= ?;
+
+-- domains --
+-- Few; by name, as people read them.
+SELECT name, token, created, verified FROM domain ORDER BY name;
+
+-- domain --
+-- By key.
+SELECT name, token, created, verified FROM domain WHERE name = ?;
+
+-- add domain --
+-- The key says when there is one already.
+INSERT INTO domain (name, token, created) VALUES (?, ?, ?);
+
+-- verify domain --
+-- The first proof is the one to remember.
+UPDATE domain SET verified = coalesce(verified, :now) WHERE name = :name;
+
+-- remove domain --
+-- Its keys go first, in the same transaction.
+DELETE FROM domain WHERE name = ?;
+
+-- remove domain keys --
+-- Nobody may sign for a domain that is not ours any more.
+DELETE FROM dkim_key WHERE domain = ?;
+
+-- dkim keys --
+-- Of one domain, or of all with NULL; a worker reads them all after a change.
+SELECT id, domain, selector, algorithm, private_sealed, public, created, active_from,
+       active_until, remove_after
+  FROM dkim_key WHERE :domain IS NULL OR domain = :domain ORDER BY id;
+
+-- dkim key --
+-- By key.
+SELECT id, domain, selector, algorithm, private_sealed, public, created, active_from,
+       active_until, remove_after
+  FROM dkim_key WHERE id = ?;
+
+-- add dkim key --
+-- Only where the domain is: somebody may have removed it meanwhile.
+INSERT INTO dkim_key (domain, selector, algorithm, private_sealed, public, created, active_from)
+SELECT name, :selector, :algorithm, :private_sealed, :public, :now, :active_from
+  FROM domain WHERE name = :domain
+RETURNING id;
+
+-- activate dkim key --
+-- An end that was set for it is no more.
+UPDATE dkim_key SET active_from = :active_from, active_until = NULL, remove_after = NULL
+ WHERE id = :id;
+
+-- retire dkim key --
+-- The record stays published until `remove_after`: signatures are on their way.
+UPDATE dkim_key SET active_until = :active_until, remove_after = :remove_after WHERE id = :id;
+
+-- remove dkim key --
+-- By key.
+DELETE FROM dkim_key WHERE id = ?;
