@@ -28,12 +28,16 @@ from postwicket.journal.log import Log, open_log
 from postwicket.net.authority import ensure_authority
 from postwicket.net.certificates import Certificates
 from postwicket.policy.amount import Allowance
+from postwicket.returns.opening import open_reception
+from postwicket.returns.reception import Reception, inbound_terms
+from postwicket.returns.session import InboundSession
 from postwicket.storage.interfaces import StorageUnavailable
 from postwicket.storage.opening import open_queue, open_store
 from postwicket.storage.sqlite import SqliteStore
 from postwicket.storage.sqlite_queue import SqliteQueue
 from postwicket.submission.accept import Door
 from postwicket.submission.connection import Connection
+from postwicket.submission.conversation import Begin
 from postwicket.submission.counter import Counter
 from postwicket.submission.listening import Listening, terms_of
 from postwicket.submission.session import Session
@@ -105,7 +109,8 @@ async def _work(
             disk=disk,
         )
         counter = _counter(settings, door, store, queue, disk, passwords, log)
-        servers = await _listen(settings, sockets, counter, log)
+        reception = open_reception(settings, queue, ids, frozenset, time.time)
+        servers = await _listen(settings, sockets, counter, reception, log)
         dispatcher.start()
         chores = _chores(settings, slot, disk, log)
         gc.collect()
@@ -195,9 +200,13 @@ def _counter(
 
 
 async def _listen(
-    settings: Settings, sockets: Mapping[int, socket.socket], counter: Counter, log: Log
+    settings: Settings,
+    sockets: Mapping[int, socket.socket],
+    counter: Counter,
+    reception: Reception,
+    log: Log,
 ) -> list[asyncio.Server]:
-    """Serve the submission listeners on their sockets."""
+    """Serve the listeners of mail on their sockets."""
     loop = asyncio.get_running_loop()
     certificates = _certificates(settings, log)
     starttls_ports = tuple(
@@ -208,9 +217,12 @@ async def _listen(
     servers = []
     for index, listening_socket in sockets.items():
         listener = settings.listener[index]
+        inbound = listener.kind == "inbound"
         listening = Listening(
             settings=listener,
-            terms=terms_of(
+            terms=inbound_terms(listener, hostname=settings.hostname)
+            if inbound
+            else terms_of(
                 listener,
                 hostname=settings.hostname,
                 size=settings.limits.message_size,
@@ -219,9 +231,14 @@ async def _listen(
             certificates=certificates if listener.tls != "none" else None,
             starttls_ports=starttls_ports,
         )
+        begin: Begin = (
+            partial(InboundSession, listening, counter, reception)
+            if inbound
+            else partial(Session, listening, counter)
+        )
         servers.append(
             await loop.create_server(
-                partial(Connection, listening, counter, partial(Session, listening, counter)),
+                partial(Connection, listening, counter, begin),
                 sock=listening_socket,
                 backlog=BACKLOG,
             )

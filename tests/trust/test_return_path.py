@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from postwicket.core.address import Address
 from postwicket.core.queue_id import QueueId, QueueIds
-from postwicket.trust.return_path import GOOD_FOR, Purpose, Returned, ReturnPaths
+from postwicket.trust.return_path import GOOD_FOR, Purpose, Returned, ReturnPaths, return_key
 
 NOW = 1_750_000_000.0
 OURS = ReturnPaths(b"k" * 32, "returns.example.org")
@@ -81,3 +81,9 @@ def test_anything_else_is_nothing(text: str) -> None:
 
 def test_the_key_does_not_show() -> None:
     assert "kkkk" not in repr(OURS)
+
+
+def test_the_key_is_one_of_its_own() -> None:
+    assert return_key(b"k" * 32) != b"k" * 32
+    assert len(return_key(b"k" * 32)) == 32
+    assert return_key(b"k" * 32) == return_key(b"k" * 32) != return_key(b"l" * 32)

@@ -112,6 +112,8 @@ async def get(
     host: str | None = "localhost:8025",
     client: str | None = "127.0.0.1",
     method: str = "GET",
+    body: bytes = b"",
+    headers: Sequence[tuple[bytes, bytes]] = (),
 ) -> Answer:
     """Ask the application, as uvicorn would."""
     path, _, query = path.partition("?")
@@ -125,12 +127,12 @@ async def get(
         "raw_path": path.encode(),
         "root_path": "",
         "query_string": query.encode(),
-        "headers": [] if host is None else [(b"host", host.encode())],
+        "headers": [*([] if host is None else [(b"host", host.encode())]), *headers],
         "client": None if client is None else (client, 50000),
         "server": ("127.0.0.1", 8025),
     }
     answer: list[Message] = []
-    asked: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+    asked: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:
         if not asked:
@@ -142,9 +144,9 @@ async def get(
 
     await app(scope, receive, send)
     start = next(message for message in answer if message["type"] == "http.response.start")
-    headers = {name.decode().lower(): value.decode() for name, value in start["headers"]}
-    body = b"".join(message.get("body", b"") for message in answer)
-    return Answer(start["status"], headers, body)
+    told = {name.decode().lower(): value.decode() for name, value in start["headers"]}
+    whole = b"".join(message.get("body", b"") for message in answer)
+    return Answer(start["status"], told, whole)
 
 
 def settings(data: object, **more: object) -> Settings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
@@ -22,7 +23,7 @@ class Site:
         self.inbox = FakeInbox()
         self.app: Starlette = create_site(settings(data), self.inbox, clock=lambda: NOW)
 
-    def get(self, path: str, **more: str) -> Answer:
+    def get(self, path: str, **more: Any) -> Answer:
         """Ask for a page."""
         return asyncio.run(get(self.app, path, **more))
 

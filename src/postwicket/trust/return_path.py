@@ -49,6 +49,14 @@ class Returned:
     number: int = 0
 
 
+def return_key(master: bytes) -> bytes:
+    """Return the key of return paths, derived from the server's own, so that neither tells it.
+
+    Who loses the server's key loses the return paths that are under way, too.
+    """
+    return hashlib.blake2b(key=master, person=b"return paths", digest_size=32).digest()
+
+
 @dataclass(frozen=True, slots=True)
 class ReturnPaths:
     """Makes and reads them; `key` is the server's own, `domain` where they come back to."""

@@ -12,20 +12,25 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from postwicket.config import Settings
+from postwicket.core.queue_id import QueueIds
 from postwicket.journal.log import open_log
+from postwicket.returns.opening import open_unsubscribing
 from postwicket.storage.interfaces import Inbox
-from postwicket.storage.opening import open_store
+from postwicket.storage.opening import open_queue, open_store
 
 from .door import Door
 from .site import create_site
+from .unsubscribe import Unsubscribing
 
+OWN_SLOT: Final = 1023  # the last of the slots by which ids are told apart; workers count up
 READY: Final = b"R"
 AT_ONCE: Final = 200  # connections, then 503
 LAST_ANSWERS: Final = 10  # seconds for what is under way at the end
@@ -44,6 +49,19 @@ def serve_web(settings: Settings, *, sockets: Mapping[int, socket.socket], contr
     return 0
 
 
+@contextlib.asynccontextmanager
+async def _open_unsubscribing(settings: Settings) -> AsyncIterator[Unsubscribing | None]:
+    """Open what unsubscribe links need: the queue, whose ids nobody else makes."""
+    if settings.returns.unsubscribe_url is None:
+        yield None
+        return
+    queue = open_queue(settings.data, asyncio.get_running_loop())
+    try:
+        yield open_unsubscribing(settings, queue, QueueIds(OWN_SLOT), time.time)
+    finally:
+        await queue.close()
+
+
 async def _serve(
     settings: Settings, store: Inbox, sockets: Mapping[int, socket.socket], control: int
 ) -> None:
@@ -59,7 +77,15 @@ async def _serve(
     loop.add_signal_handler(signal.SIGUSR1, stop.set)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's; the supervisor decides
     loop.add_reader(control, hear)
-    await serve_site(settings, store, sockets, stop, ready=lambda: os.write(control, READY))
+    async with _open_unsubscribing(settings) as unsubscribing:
+        await serve_site(
+            settings,
+            store,
+            sockets,
+            stop,
+            ready=lambda: os.write(control, READY),
+            unsubscribing=unsubscribing,
+        )
 
 
 async def serve_site(
@@ -69,9 +95,10 @@ async def serve_site(
     stop: asyncio.Event,
     *,
     ready: Callable[[], object] = lambda: None,
+    unsubscribing: Unsubscribing | None = None,
 ) -> None:
     """Serve until `stop` is set; `ready` is called once, when all sockets are served."""
-    site = create_site(settings, store)
+    site = create_site(settings, store, unsubscribing=unsubscribing)
     waiting = set(sockets)
 
     def started(index: int) -> None:

@@ -1,5 +1,6 @@
-"""The site: health for machines, and the local inbox for people.  Nothing on it changes anything.
+"""The site: health for machines, the local inbox for people, unsubscribe links for everybody.
 
+Nothing on it changes anything, save the button behind an unsubscribe link.
 `create_site(settings, store)` returns the application, `serve.py` puts it on sockets.  Pages
 are made on the server and need no script.  What the storage and the mail parser do, they do
 one after the other in a thread of their own, so that a few large messages cannot fill memory.
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
@@ -39,6 +40,7 @@ from postwicket.storage.values import CapturedMessage
 
 from .door import MAIL_POLICY, OurNames, SecurityHeaders
 from .reading import READABLE, Reading, part_content, read_header, read_message
+from .unsubscribe import PublicDoor, UnsubscribePages, Unsubscribing
 from .words import FILTERS
 
 PAGE: Final = 100  # messages on a page of the list
@@ -48,11 +50,29 @@ SPARE: Final = 2  # how many of the largest messages must still fit on the disk
 Found = TypeVar("Found")
 
 
-def create_site(settings: Settings, store: Inbox, *, clock: Clock = time.time) -> Starlette:
-    """Return the application; `store` is asked from one thread at a time."""
+def create_site(
+    settings: Settings,
+    store: Inbox,
+    *,
+    clock: Clock = time.time,
+    unsubscribing: Unsubscribing | None = None,
+) -> Starlette:
+    """Return the application; `store` is asked from one thread at a time.
+
+    Without `unsubscribing` there are no unsubscribe links.
+    """
     pages = _Pages(settings, store, clock)
+    names = [settings.hostname]
+    middleware = [Middleware(SecurityHeaders)]
+    links = []
+    public = urlsplit(settings.returns.unsubscribe_url or "").hostname
+    if unsubscribing is not None and public is not None:
+        names.append(public)
+        links = UnsubscribePages(unsubscribing, pages.templates).routes()
+        middleware.append(Middleware(PublicDoor, public=public, inside=settings.hostname))
     return Starlette(
         routes=[
+            *links,
             Route("/livez", pages.live),
             Route("/readyz", pages.ready),
             Route("/", pages.inbox),
@@ -62,7 +82,7 @@ def create_site(settings: Settings, store: Inbox, *, clock: Clock = time.time) -
             Route("/inbox/{id}/part/{number:int}", pages.part),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],
-        middleware=[Middleware(SecurityHeaders), Middleware(OurNames, names=[settings.hostname])],
+        middleware=[*middleware, Middleware(OurNames, names=names)],
         exception_handlers={
             HTTPException: pages.problem,
             StorageUnavailable: pages.unavailable,
@@ -78,15 +98,15 @@ class _Pages:
         self._store = store
         self._clock = clock
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="web")
-        self._templates = Environment(
+        self.templates = Environment(
             loader=PackageLoader("postwicket.web"),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters.update(FILTERS)
-        self._templates.globals["hostname"] = settings.hostname
+        self.templates.filters.update(FILTERS)
+        self.templates.globals["hostname"] = settings.hostname
 
     # --- for machines -----------------------------------------------------------------------
 
@@ -183,7 +203,7 @@ class _Pages:
 
     def _page(self, template: str, status_code: int = 200, **values: Any) -> Response:
         headers = values.pop("headers", None)
-        text = self._templates.get_template(template).render(now=self._clock(), **values)
+        text = self.templates.get_template(template).render(now=self._clock(), **values)
         return HTMLResponse(text.encode("utf-8", "replace"), status_code, headers=headers)
 
     async def _in_turn(self, work: Callable[[], Found]) -> Found:

@@ -1,0 +1,48 @@
+"""What is made from the settings."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+from postwicket.config import Settings
+from postwicket.core.queue_id import QueueIds
+from postwicket.returns.opening import (
+    open_reception,
+    open_unsubscribing,
+    return_paths,
+    unsubscribe_links,
+)
+from postwicket.storage.bodies import BodyStore
+from postwicket.storage.memory import Memory, MemoryQueue
+from postwicket.trust.return_path import Purpose
+
+
+def settings(data: Path, **returns: str) -> Settings:
+    return Settings.model_validate(
+        {"hostname": "mail.example.org", "data": str(data), "returns": returns}
+    )
+
+
+def test_return_paths_need_a_domain_and_links_do_not(tmp_path: Path) -> None:
+    assert return_paths(settings(tmp_path)) is None
+    made = settings(tmp_path, domain="returns.example.org")
+    paths, again = return_paths(made), return_paths(made)
+    assert paths is not None
+    assert paths == again, "the key is kept"
+    now = time.time()
+    token = unsubscribe_links(made).token(QueueIds(1).next(now), 1, Purpose.UNSUBSCRIBE)
+    assert unsubscribe_links(settings(tmp_path)).read_token(token, now=now) is not None
+
+
+def test_a_worker_has_its_reception(tmp_path: Path) -> None:
+    async def story() -> None:
+        queue = MemoryQueue(Memory(BodyStore(tmp_path)), asyncio.get_running_loop())
+        made = settings(tmp_path, domain="returns.example.org", postmaster="ops@example.net")
+        reception = open_reception(made, queue, QueueIds(1), frozenset, time.time)
+        assert reception.places.paths == return_paths(made)
+        links = open_unsubscribing(made, queue, QueueIds(1), time.time)
+        assert links.paths.key == unsubscribe_links(made).key
+
+    asyncio.run(story())
