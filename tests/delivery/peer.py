@@ -30,6 +30,7 @@ class Script:
     tls: ssl.SSLContext | None = None
     implicit: bool = False
     most: int = 1000  # connections at once; more are greeted with 421
+    late: float = 0.0  # seconds before the answer to every command
     slow: float = 0.0  # seconds before the answer to a whole message
     stop_reading: bool = False  # after DATA, until somebody resumes
 
@@ -199,6 +200,9 @@ class PeerSession(asyncio.Protocol):
             return  # answered when its octets are here
         if reply is not None and reply[:1] in {b"2", b"3"}:
             self.note(verb, line)
+        if self.script.late:
+            asyncio.get_running_loop().call_later(self.script.late, self.say, reply)
+            return
         self.say(reply)
         begun = verb == "STARTTLS" and reply is not None and reply[:1] == b"2"
         if begun and not self.transport.is_closing():

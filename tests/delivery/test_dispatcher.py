@@ -447,3 +447,22 @@ def test_a_host_that_hangs_up_behind_its_hello_is_given_time() -> None:
             assert peer.connections == 1
 
     run(test())
+
+
+def test_a_peer_that_answers_just_in_time_does_not_hold_a_connection_for_hours() -> None:
+    async def test() -> None:
+        # Each reply comes within the limit for one reply; there are forty of them.
+        script = Script(offers=("SIZE 0",), late=0.08)
+        delivery = {"command_timeout": 0.15, "connect_timeout": 1.0}
+        async with (
+            Peer(script).listening() as peer,
+            world(settings_for(peer.port, delivery=delivery)) as here,
+        ):
+            sent = here.post(*[f"r{n}@example.com" for n in range(40)])
+            begun = time.monotonic()
+            (first, *_) = await here.tried(sent)
+            assert time.monotonic() - begun < 2.0
+            assert (first.state, first.cause) == ("deferred", "network")
+            assert "too slowly" in first.reply
+
+    run(test())

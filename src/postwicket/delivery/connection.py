@@ -36,6 +36,7 @@ from .way import Way
 
 BLOCK_TIMEOUT: Final = 180.0  # seconds for a piece of content; RFC 5321, section 4.5.3.2.5
 GOODBYE_TIMEOUT: Final = 5.0  # seconds for the answer to QUIT, which changes nothing
+SLOWEST: Final = 1024.0  # octets per second that a peer has to take, on the whole
 MOST_BUFFERED: Final = 262_144  # octets in the transport before the pump waits
 
 
@@ -46,6 +47,18 @@ class Timeouts:
     connect: float = 30.0
     command: float = 300.0
     data: float = 600.0
+
+    @property
+    def opening(self) -> float:
+        """Return how long it may take in all until mail may be sent."""
+        return self.connect + 2 * self.command
+
+    def whole(self, size: int) -> float:
+        """Return how long one message of so many octets may take, up to the last answer.
+
+        A peer that answers each command just in time would otherwise hold a connection for hours.
+        """
+        return 3 * self.command + size / SLOWEST
 
     def of(self, stage: Stage) -> float:
         """Return how long the peer may take in a stage."""
@@ -111,6 +124,7 @@ class Connection(asyncio.Protocol):
         self._over = False
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0  # loop time at which the peer has taken too long
+        self._limit = self._loop.time() + timeouts.opening  # loop time at which all has
         self._heard = -1
         self._stage: Stage | None = None
         self._content: Content | None = None
@@ -148,6 +162,7 @@ class Connection(asyncio.Protocol):
         if heading and self._tls is not None:
             heading += f", {self.tls}"
         self._content = content
+        self._limit = self._loop.time() + self._timeouts.whole(mail.size)
         self.machine.send(mail, heading)
         self._turn()
 
@@ -367,6 +382,9 @@ class Connection(asyncio.Protocol):
             return
         self._stage, self._heard = machine.stage, machine.heard
         self._due = self._loop.time() + self._timeouts.of(machine.stage)
+        if machine.stage is not Stage.FINAL:
+            # The whole message is with the peer: to hang up now would make its fate uncertain.
+            self._due = min(self._due, self._limit)
         if self._timer is None or self._timer.when() > self._due:
             if self._timer is not None:
                 self._timer.cancel()
@@ -379,8 +397,11 @@ class Connection(asyncio.Protocol):
         if self._loop.time() < self._due:
             self._timer = self._loop.call_at(self._due, self._look)
             return
-        seconds = self._timeouts.of(self._stage)
-        self.machine.lost(Trouble.TIMEOUT, f"waited {seconds:.0f} s")
+        if self._stage is not Stage.FINAL and self._loop.time() >= self._limit:
+            detail = "the peer answers too slowly: the attempt took too long as a whole"
+        else:
+            detail = f"waited {self._timeouts.of(self._stage):.0f} s"
+        self.machine.lost(Trouble.TIMEOUT, detail)
         self._turn()
 
 
