@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from postwicket.core.cause import Cause
@@ -17,8 +18,9 @@ from postwicket.message.report import Action, Result
 from postwicket.policy.cause import cause_of
 from postwicket.policy.outcome import Outcome, Patience, Scope, judge
 from postwicket.smtp.client.answer import Answer, Stage, Trouble
-from postwicket.storage.values import Attempt, Delivery, Settlement
+from postwicket.storage.values import Attempt, Delivery, Settlement, Suppression
 
+from .line import BULK
 from .route import CAPTURE
 from .shipment import Report, Shipment
 
@@ -139,6 +141,50 @@ def put_away(shipment: Shipment, when: Circumstances) -> Conclusion:
             ]
         )
     )
+
+
+def stop(shipment: Shipment, when: Circumstances) -> Conclusion:
+    """Return what follows where the recipients are not to be written to, all in one notice.
+
+    Whoever sends bulk mail hears of it when they asked for notices: the same list comes again
+    with every issue.
+    """
+    settlements = []
+    results = []
+    for delivery, suppression in zip(shipment.deliveries, shipment.stopped, strict=True):
+        why = _why_stopped(suppression)
+        cause = Cause.RECIPIENT if suppression.reason == "bounce" else Cause.POLICY
+        outcome = Outcome(
+            state=State.SUPPRESSED, scope=Scope.RECIPIENT, cause=cause, why=f"not sent: {why}"
+        )
+        settlements.append(
+            _settlement(shipment, delivery, outcome, why[:LONGEST_REPLY], when, None, warned=False)
+        )
+        if shipment.message.lane != BULK or Notify.FAILURE in delivery.recipient.notify:
+            status = "5.1.1" if suppression.reason == "bounce" else "5.7.1"
+            results.append(
+                Result(
+                    recipient=delivery.recipient,
+                    action=Action.FAILED,
+                    status=status,
+                    why=f"It was not sent: {why}",
+                )
+            )
+    return Conclusion(tuple(settlements), tuple(results))
+
+
+def _why_stopped(suppression: Suppression) -> str:
+    """Say in words why an address is not written to, and until when."""
+    day = datetime.fromtimestamp(suppression.created, UTC).strftime("%Y-%m-%d")
+    reason = {
+        "bounce": f"the address did not exist on {day}",
+        "complaint": f"the recipient complained on {day}",
+        "unsubscribe": f"the recipient unsubscribed on {day}",
+    }.get(suppression.reason, f"the address was put on the suppression list on {day}")
+    if suppression.expires is not None:
+        until = datetime.fromtimestamp(suppression.expires, UTC).strftime("%Y-%m-%d")
+        reason = f"{reason}, and is not written to until {until}"
+    return f"{reason} ({suppression.detail})" if suppression.detail else reason
 
 
 def _settlement(

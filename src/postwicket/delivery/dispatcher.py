@@ -15,7 +15,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 from postwicket.config.settings import Settings
 from postwicket.core.clock import Clock
@@ -28,13 +28,14 @@ from postwicket.storage.values import Claimed, Delivery, Message, Settlement
 from .bounce import Bounces
 from .calendar import Calendar, Turned
 from .claiming import Claiming
-from .conclude import Circumstances, Conclusion, conclude, postpone, put_away, set_back
+from .conclude import Circumstances, Conclusion, conclude, postpone, put_away, set_back, stop
 from .connection import Timeouts
 from .direct import Direct, Guide
 from .errand import Means
 from .line import BULK
 from .pool import Surroundings
-from .route import CAPTURE, DIRECT, DISCARD, Router, upstream_of
+from .returning import Returning, divert
+from .route import CAPTURE, DIRECT, DISCARD, Leg, Router, upstream_of
 from .settling import Settling
 from .shipment import Report, Shipment
 from .turnstile import Turnstile
@@ -42,14 +43,6 @@ from .upstream import Upstreams
 
 TIDY_EVERY: Final = 60.0  # seconds between looks at what may be forgotten
 MOST_KEPT: Final = 33_554_432  # octets of fresh content in memory; beyond it is read back
-
-
-class Leg(NamedTuple):
-    """One way that some recipients of a message go; `domain` is set for direct delivery."""
-
-    via: str
-    source: str
-    domain: str
 
 
 class Dispatcher:
@@ -74,6 +67,7 @@ class Dispatcher:
         self._chance = chance
         self._router = Router(settings.route)
         self._settling = Settling(queue)
+        self._comebacks = Returning(settings, queue, clock)
         self._bounces = Bounces(
             hostname=settings.hostname,
             expire=settings.queue.expire,
@@ -170,7 +164,9 @@ class Dispatcher:
 
     def reported(self, shipment: Shipment, report: Report) -> None:
         """Store what came of an attempt."""
-        self._conclude(shipment, conclude(shipment, report, self._circumstances()))
+        conclusion = conclude(shipment, report, self._circumstances())
+        self._conclude(shipment, conclusion)
+        self._comebacks.learn(shipment, report.answers, conclusion.settlements)
 
     def postponed(self, shipment: Shipment, answer: Answer, until: float) -> None:
         """Store that a shipment waits for its host."""
@@ -191,6 +187,8 @@ class Dispatcher:
         return legs
 
     def _place_of(self, leg: Leg) -> str:
+        if leg.stopped:
+            return DISCARD
         if leg.via == DIRECT:
             return self._direct.place_of(leg.domain, leg.source)
         name = upstream_of(leg.via)
@@ -201,18 +199,24 @@ class Dispatcher:
     ) -> Iterator[tuple[Shipment, Leg]]:
         message, deliveries = claimed.message, claimed.deliveries
         legs = self._legs(message, [delivery.recipient for delivery in deliveries])
-        for leg, indexes in legs.items():
+        stopped = self._comebacks.stopped(message, deliveries)
+        for leg, indexes in divert(legs, stopped).items():
+            going = tuple([deliveries[i] for i in indexes])
             shipment = Shipment(
                 message=message,
-                deliveries=tuple([deliveries[i] for i in indexes]),
+                deliveries=going,
                 via=leg.via,
                 place=self._place_of(leg),
                 content=content,
+                return_path=self._comebacks.path(message, going, leg.via),
+                stopped=tuple([stopped[i] for i in indexes]) if leg.stopped else (),
             )
             yield shipment, leg
 
     def _go(self, shipment: Shipment, leg: Leg) -> None:
-        if leg.via == DIRECT:
+        if shipment.stopped:
+            self._conclude(shipment, stop(shipment, self._circumstances()))
+        elif leg.via == DIRECT:
             self._direct.submit(shipment, leg.domain, leg.source)
         elif leg.via in {CAPTURE, DISCARD}:
             self._conclude(shipment, put_away(shipment, self._circumstances()))

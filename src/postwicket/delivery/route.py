@@ -9,7 +9,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from postwicket.config.transport import Route
 from postwicket.core.address import Address
@@ -31,6 +31,18 @@ def upstream_of(via: str) -> str | None:
     """
     kind, _, name = via.partition(":")
     return name if kind == "upstream" else None
+
+
+class Leg(NamedTuple):
+    """One way that some recipients of a message go; `domain` is set for direct delivery.
+
+    `stopped` are those who are not to be written to, whatever way they would go.
+    """
+
+    via: str
+    source: str
+    domain: str
+    stopped: bool = False
 
 
 class Router:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from postwicket.core.address import Address
 from postwicket.core.reply import Reply
 from postwicket.smtp.client.answer import Answer, Stage
 from postwicket.smtp.client.commands import Mail
 from postwicket.smtp.client.transcript import Transcript
 from postwicket.storage.interfaces import Conflict, Content, StorageUnavailable
-from postwicket.storage.values import Delivery, Message
+from postwicket.storage.values import Delivery, Message, Suppression
 
 from .way import NOWHERE, Way
 
@@ -32,6 +33,8 @@ class Shipment:
     place: str = ""
     way: Way = NOWHERE
     content: Content | None = None  # None: to be read back when it is sent
+    return_path: Address | None = None  # None: the sender's own
+    stopped: tuple[Suppression, ...] = ()  # for each delivery, when none of them is to be made
 
     @property
     def urgency(self) -> int:
@@ -89,8 +92,11 @@ class Told:
 def mail_of(shipment: Shipment, content: Content) -> Mail:
     """Return what the client machine needs; raise what reading the content may raise."""
     size = content.size
+    sender = shipment.message.envelope.sender
+    if shipment.return_path is not None:
+        sender = replace(sender, address=shipment.return_path)
     return Mail(
-        sender=shipment.message.envelope.sender,
+        sender=sender,
         recipients=tuple([delivery.recipient for delivery in shipment.deliveries]),
         size=size,
         header=content.header,

@@ -11,6 +11,7 @@ from postwicket.core.address import Address
 from postwicket.core.clock import Clock
 from postwicket.core.queue_id import QueueId, QueueIds
 from postwicket.delivery.bounce import Bounces
+from postwicket.delivery.returning import return_paths
 from postwicket.identity.keys import load_key
 from postwicket.storage.values import Message
 from postwicket.trust.return_path import ReturnPaths, return_key
@@ -28,12 +29,6 @@ class Books(Ledger, Protocol):
     def message(self, id: QueueId) -> Message | None:
         """Return a message, or None."""
         ...
-
-
-def return_paths(settings: Settings) -> ReturnPaths | None:
-    """Return what makes and reads return paths; None without `[returns] domain`."""
-    domain = settings.returns.domain
-    return ReturnPaths(return_key(load_key(settings.data)), domain) if domain else None
 
 
 def unsubscribe_links(settings: Settings) -> ReturnPaths:
