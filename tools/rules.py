@@ -18,7 +18,7 @@ SRC: Final = ROOT / "src" / "postwicket"
 PAGE: Final = ROOT / "docs" / "rules.md"
 _FAMILIES: Final = (
     "auth|content|dns|envelope|protocol|proxy|rate|recipient|returns|route|sender|server|session"
-    "|size|tls"
+    "|signing|size|tls"
 )
 _NAME: Final = re.compile(rf"(?:{_FAMILIES})\.[a-z0-9-]+(?<!\.key)(?<!\.pem)")
 _FAMILY: Final = re.compile(rf"(?:{_FAMILIES})\.[a-z0-9-]*(?:\*[a-z0-9-]*)+")

@@ -23,7 +23,7 @@ from postwicket.config import Settings
 from postwicket.core.queue_id import QueueIds
 from postwicket.delivery.dispatcher import Dispatcher
 from postwicket.delivery.guiding import guide_for
-from postwicket.identity.keys import load_key
+from postwicket.identity.keys import SECRETS, load_key
 from postwicket.journal.log import Log, open_log
 from postwicket.net.authority import ensure_authority
 from postwicket.net.certificates import Certificates
@@ -35,13 +35,16 @@ from postwicket.storage.interfaces import StorageUnavailable
 from postwicket.storage.opening import open_queue, open_store
 from postwicket.storage.sqlite import SqliteStore
 from postwicket.storage.sqlite_queue import SqliteQueue
-from postwicket.submission.accept import Door
+from postwicket.submission.accept import Door, unsigned
 from postwicket.submission.connection import Connection
 from postwicket.submission.conversation import Begin
 from postwicket.submission.counter import Counter
 from postwicket.submission.listening import Listening, terms_of
 from postwicket.submission.session import Session
 from postwicket.submission.sign_in import Members, SignIn
+from postwicket.trust.keyring import KeyRing
+from postwicket.trust.signer import Signer
+from postwicket.trust.vault import Vault
 
 READY: Final = b"R"
 BACKLOG: Final = 1024
@@ -88,7 +91,11 @@ async def _work(
     log = open_log(settings.log.format, settings.log.level)
     log.adopt_standard_logging()
     ending = _Ending(loop, control)
-    with ThreadPoolExecutor(4, "disk") as disk, ThreadPoolExecutor(2, "password") as passwords:
+    with (
+        ThreadPoolExecutor(4, "disk") as disk,
+        ThreadPoolExecutor(2, "password") as passwords,
+        ThreadPoolExecutor(2, "sign") as signing,
+    ):
         store = open_store(settings.data)
         queue = open_queue(settings.data, loop, committed=log.entries)
         ids = QueueIds(slot)
@@ -97,19 +104,14 @@ async def _work(
             time.time,
             listening=[listening.getsockname()[:2] for listening in sockets.values()],
         )
-        dispatcher = Dispatcher(settings, queue, ids, guide, slot=slot, clock=time.time, disk=disk)
-        door = Door(
-            queue,
-            dispatcher,
-            ids,
-            slot=slot,
-            hostname=settings.hostname,
-            expire=settings.queue.expire,
-            clock=time.time,
-            disk=disk,
+        ring = _ring(settings, store, log)
+        signer = _signer(settings, ring, queue, signing)
+        dispatcher = Dispatcher(
+            settings, queue, ids, guide, slot=slot, clock=time.time, disk=disk, signer=signer
         )
+        door = _door(settings, queue, dispatcher, ids, slot, disk, signer)
         counter = _counter(settings, door, store, queue, disk, passwords, log)
-        reception = open_reception(settings, queue, ids, frozenset, time.time)
+        reception = open_reception(settings, queue, ids, ring.domains, time.time)
         servers = await _listen(settings, sockets, counter, reception, log)
         dispatcher.start()
         chores = _chores(settings, slot, disk, log)
@@ -161,6 +163,28 @@ class _Ending:
             self._on_drain()
 
 
+def _door(
+    settings: Settings,
+    queue: SqliteQueue,
+    dispatcher: Dispatcher,
+    ids: QueueIds,
+    slot: int,
+    disk: Executor,
+    signer: Signer | None,
+) -> Door:
+    return Door(
+        queue,
+        dispatcher,
+        ids,
+        slot=slot,
+        hostname=settings.hostname,
+        expire=settings.queue.expire,
+        clock=time.time,
+        disk=disk,
+        signer=signer,
+    )
+
+
 def _counter(
     settings: Settings,
     door: Door,
@@ -196,6 +220,25 @@ def _counter(
         clock=time.time,
         disk=disk,
         loop=asyncio.get_running_loop(),
+    )
+
+
+def _ring(settings: Settings, store: SqliteStore, log: Log) -> KeyRing:
+    return KeyRing(store, Vault(load_key(settings.data, SECRETS)), time.time, log.error)
+
+
+def _signer(
+    settings: Settings, ring: KeyRing, queue: SqliteQueue, threads: Executor
+) -> Signer | None:
+    """Return what signs with the keys of the verified domains; None where signing is off."""
+    if not settings.signing.dkim:
+        return None
+    return Signer(
+        ring,
+        time.time,
+        threads,
+        expires=settings.signing.expires,
+        unsigned=lambda domain: queue.record(unsigned(domain, time.time())),
     )
 
 

@@ -29,6 +29,7 @@ from postwicket.submission.counter import Counter
 from postwicket.submission.listening import Listening, terms_of
 from postwicket.submission.session import Session
 from postwicket.submission.sign_in import Members, SignIn
+from postwicket.trust.signer import Signer
 
 ANN = "ann@example.org"
 APP_PASSWORD = "abcdefghijklmnop"
@@ -59,7 +60,13 @@ async def at_once(_: float) -> None:
 class Shop:
     """Everything behind the listeners, and the listeners' ports by TLS mode."""
 
-    def __init__(self, folder: Path, settings: SessionSettings, allowance: Allowance) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: SessionSettings,
+        allowance: Allowance,
+        signer: Signer | None = None,
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.memory = Memory(BodyStore(folder / "bodies"))
         self.store = MemoryStore(self.memory)
@@ -82,6 +89,7 @@ class Shop:
             expire=1000.0,
             clock=time.time,
             disk=self.threads,
+            signer=signer,
         )
         self.counter = Counter(
             settings=settings,
@@ -125,6 +133,7 @@ async def open_shop(
     *listeners: Listener,
     settings: SessionSettings | None = None,
     allowance: Allowance | None = None,
+    signer: Signer | None = None,
 ) -> AsyncIterator[Shop]:
     """Serve the listeners (by default one for each TLS mode) on free ports."""
     allowance = allowance or Allowance(
@@ -133,7 +142,7 @@ async def open_shop(
         recipients_per_message=3,
         message_size=200_000,
     )
-    shop = Shop(folder, settings or SessionSettings(greeting_wait=0.1), allowance)
+    shop = Shop(folder, settings or SessionSettings(greeting_wait=0.1), allowance, signer)
     servers = []
     for listener in listeners or (
         Listener(address="127.0.0.1:0"),

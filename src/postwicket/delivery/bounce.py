@@ -17,6 +17,7 @@ from postwicket.message.notice import build_notice
 from postwicket.message.report import Action, Original, Result, who_is_told
 from postwicket.storage.interfaces import Content
 from postwicket.storage.values import Message, NewMessage, SmallBody
+from postwicket.trust.signer import Signer
 
 from .shipment import UNREADABLE_ERRORS
 
@@ -35,12 +36,14 @@ class Bounces:
         ids: QueueIds,
         clock: Clock,
         boundary: Callable[[], str],
+        signer: Signer | None = None,
     ) -> None:
         self._hostname = hostname
         self._expire = expire
         self._ids = ids
         self._clock = clock
         self._boundary = boundary
+        self._signer = signer
 
     def notices(
         self, message: Message, content: Callable[[], Content], results: Sequence[Result]
@@ -77,7 +80,11 @@ class Bounces:
             message_id=message_id,
             boundary=self._boundary(),
         )
-        size = len(notice.header) + len(notice.body)
+        expires = now + self._expire
+        header = notice.header
+        if self._signer is not None:
+            header = self._signer.sign_now(header, notice.body, lives_until=expires)
+        size = len(header) + len(notice.body)
         subject = Header.parse(notice.header).first("subject")
         new = NewMessage(
             message=Message(
@@ -86,11 +93,11 @@ class Bounces:
                 envelope=notice.envelope,
                 size=size,
                 received=now,
-                expires=now + self._expire,
+                expires=expires,
                 message_id=message_id,
                 subject=subject.text[:300] if subject else "",
             ),
-            header=notice.header,
+            header=header,
             body=SmallBody(notice.body),
             entry=Accepted(
                 at=now,

@@ -24,6 +24,7 @@ from postwicket.core.queue_id import QueueId, QueueIds
 from postwicket.smtp.client.answer import Answer
 from postwicket.storage.interfaces import Content, Queue, StorageUnavailable
 from postwicket.storage.values import Claimed, Delivery, Message, Settlement
+from postwicket.trust.signer import Signer
 
 from .bounce import Bounces
 from .calendar import Calendar, Turned
@@ -48,7 +49,7 @@ MOST_KEPT: Final = 33_554_432  # octets of fresh content in memory; beyond it is
 class Dispatcher:
     """The deliveries of one process.  Implements `pool.Consignor` and the door's `Onward`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - wired once, by name
         self,
         settings: Settings,
         queue: Queue,
@@ -59,6 +60,7 @@ class Dispatcher:
         clock: Clock,
         disk: Executor | None = None,
         chance: Callable[[], float] = random.random,
+        signer: Signer | None = None,
     ) -> None:
         self._settings = settings
         self._queue = queue
@@ -74,6 +76,7 @@ class Dispatcher:
             ids=ids,
             clock=clock,
             boundary=lambda: secrets.token_hex(16),
+            signer=signer,
         )
         self._calendar = Calendar(settings.queue.window, clock, chance)
         around = _surroundings(settings, self._calendar, clock, disk)

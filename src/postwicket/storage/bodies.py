@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -29,6 +29,8 @@ PIECE: Final = 256 * 1024  # octets written or read at a time
 _SHARDS: Final = 256
 # A session ends within an hour and commits at once; what is older has no owner to come.
 _ORPHAN_AGE: Final = 2 * 3600  # seconds
+
+Watch = Callable[[bytes], None]
 
 
 class BodyStore:
@@ -51,9 +53,9 @@ class BodyStore:
                     adopt(path)
             _sync_folder(self.folder)
 
-    def spool(self) -> Spool:
-        """Begin to receive a body."""
-        return Spool(self)
+    def spool(self, watch: Watch | None = None) -> Spool:
+        """Begin to receive a body; `watch` gets, in order, every octet that goes to a file."""
+        return Spool(self, watch)
 
     def new_path(self) -> Path:
         """Return where the file of a body that is being received may be."""
@@ -92,8 +94,9 @@ class Spool:
     after that, `discard`.
     """
 
-    def __init__(self, store: BodyStore) -> None:
+    def __init__(self, store: BodyStore, watch: Watch | None = None) -> None:
         self.size = 0
+        self._watch = watch
         self._store = store
         self._path = Path()  # of the file, once there is one
         self._pieces: list[bytes] = []
@@ -131,7 +134,10 @@ class Spool:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 self._file = os.open(self._path, flags, 0o600)
                 adopt(self._path)
-            data = memoryview(b"".join(pieces))
+            whole = b"".join(pieces)
+            if self._watch is not None:
+                self._watch(whole)  # here, because this is a thread already
+            data = memoryview(whole)
             while data:
                 data = data[os.write(self._file, data) :]
 

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from postwicket.core.cause import Cause
 from postwicket.core.clock import Clock
-from postwicket.core.entry import Accepted
+from postwicket.core.entry import Accepted, Finding
 from postwicket.core.queue_id import QueueId, QueueIds, spell
 from postwicket.core.refusal import Refusal
 from postwicket.core.reply import Reply
@@ -35,6 +35,8 @@ from postwicket.storage.values import (
     SmallBody,
     StoredBody,
 )
+from postwicket.trust.dkim import BodyHasher
+from postwicket.trust.signer import Signer
 
 from .draft import Draft
 
@@ -88,7 +90,7 @@ class Receipt:
 class Door:
     """The door of one worker."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - wired once, by name
         self,
         queue: Queue,
         onward: Onward,
@@ -99,6 +101,7 @@ class Door:
         expire: float,
         clock: Clock,
         disk: Executor,
+        signer: Signer | None = None,
     ) -> None:
         self._queue = queue
         self._onward = onward
@@ -108,7 +111,12 @@ class Door:
         self._expire = expire
         self._clock = clock
         self._disk = disk
+        self._signer = signer
         self._roomy: dict[int, float] = {}
+
+    def hasher(self) -> BodyHasher | None:
+        """Return what hashes the body of a new message; None where nothing will be signed."""
+        return self._signer.hasher() if self._signer else None
 
     def room(self, origin: Origin, recipients: int) -> Refusal | None:
         """Say before the message is sent whether the account's day has room for it.
@@ -170,10 +178,28 @@ class Door:
             body = await asyncio.get_running_loop().run_in_executor(
                 self._disk, spool.finish, queue_id
             )
+        completed = await self._signed(completed, body, draft, known=header, now=now)
         message = self._message(
             queue_id, draft, header, origin, now=now, size=len(completed) + body.size
         )
         return await self._store(message, completed, body, origin)
+
+    async def _signed(
+        self,
+        header: bytes,
+        body: SmallBody | StoredBody,
+        draft: Draft,
+        *,
+        known: Header,
+        now: float,
+    ) -> bytes:
+        """Return the header with our signatures on top, where we sign."""
+        content = body.data if isinstance(body, SmallBody) else draft.hasher
+        if self._signer is None or content is None:
+            return header
+        return await self._signer.sign(
+            header, content, known=known, lives_until=now + self._expire
+        )
 
     def _message(
         self, id: QueueId, draft: Draft, header: Header, origin: Origin, *, now: float, size: int
@@ -256,6 +282,20 @@ def _entry(message: Message, origin: Origin) -> Accepted:
 
 def _bare(value: bytes) -> str:
     return value.decode("utf-8", "replace").strip().strip("<>")
+
+
+def unsigned(domain: str, now: float) -> Finding:
+    """Say for the journal that mail from a domain leaves without a signature."""
+    return Finding(
+        at=now,
+        rule="signing.no-key",
+        cause=Cause.POLICY.value,
+        why=f"mail from {domain} was not signed: no verified domain with an active key is for it",
+        peer="",
+        listener="",
+        fix=f"postwicket domain add {domain}, publish what it prints, then "
+        f"postwicket domain verify {domain}",
+    )
 
 
 def unavailable(error: StorageUnavailable) -> Refusal:

@@ -6,6 +6,7 @@ from typing import Final
 
 from postwicket.core.envelope import Envelope, Recipient, Sender
 from postwicket.storage.bodies import BodyStore, Spool
+from postwicket.trust.dkim import BodyHasher
 
 LONGEST_HEADER: Final = 600_000  # octets kept; the rule (500 KB, as Gmail's) refuses before that
 
@@ -21,14 +22,18 @@ class Draft:
         "_head",
         "_in_body",
         "_known",
+        "hasher",
         "header",
         "recipients",
         "sender",
         "spool",
     )
 
-    def __init__(self, sender: Sender, bodies: BodyStore) -> None:
+    def __init__(
+        self, sender: Sender, bodies: BodyStore, hasher: BodyHasher | None = None
+    ) -> None:
         self.sender = sender
+        self.hasher = hasher  # of a body that goes to a file, while it goes there
         self.recipients: list[Recipient] = []
         self.header = b""
         self.spool: Spool | None = None
@@ -56,7 +61,7 @@ class Draft:
     def add(self, data: bytes) -> bool:
         """Take the next piece; True when `spool.flush` is due, in a thread."""
         if self.spool is None:
-            self.spool = self._bodies.spool()
+            self.spool = self._new_spool()
         if self._in_body:
             return self.spool.append(data)
         head = self._head + data if self._head else data
@@ -76,8 +81,11 @@ class Draft:
         if not self._in_body:
             self.header, self._head, self._in_body = self._head, b"", True
         if self.spool is None:
-            self.spool = self._bodies.spool()
+            self.spool = self._new_spool()
         return self.spool
+
+    def _new_spool(self) -> Spool:
+        return self._bodies.spool(self.hasher.update if self.hasher else None)
 
     def discard(self) -> None:
         """Forget it, and the file if there is one."""

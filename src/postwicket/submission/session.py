@@ -98,7 +98,7 @@ class Session(Conversation):
         refusal = may_send_as(self._account.account, mail.sender.address)
         if refusal is not None:
             return self._refused("MAIL", refusal)
-        self._draft = Draft(mail.sender, self._counter.bodies)
+        self._draft = Draft(mail.sender, self._counter.bodies, self._counter.door.hasher())
         return replies.SENDER_OK
 
     def _rcpt(self, rcpt: Rcpt) -> Reply:

@@ -244,3 +244,16 @@ def _folded(text: bytes, *, first: int) -> bytes:
     room = LONGEST_LINE - 1
     cuts = [0, *range(room - first, len(text), room), len(text)]
     return b"\r\n ".join(text[a:b] for a, b in pairwise(cuts))
+
+
+def signature_names(value: bytes) -> tuple[str, str]:
+    """Return the domain (`d=`) and selector (`s=`) of a signature's value, "" where not said.
+
+    >>> signature_names(b"v=1; a=rsa-sha256; d=example.org; s=pw20261124r; bh=; b=")
+    ('example.org', 'pw20261124r')
+    """
+    tags = {}
+    for tag in value.decode("ascii", "replace").split(";"):
+        name, _, text = tag.partition("=")
+        tags[name.strip()] = "".join(text.split()).lower()
+    return tags.get("d", ""), tags.get("s", "")
