@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postwicket.core.address import Address
-from postwicket.core.envelope import Body, Notify, Recipient, Sender
+from postwicket.core.envelope import Body, Demands, Notify, Recipient, Sender
 from postwicket.storage.rows import delivery_rows, message_row, messages_from
 
 from .making import new
@@ -27,12 +27,23 @@ SENDERS = st.builds(
 )
 
 
-@given(SENDERS, st.lists(RECIPIENTS, min_size=1, max_size=4), TEXT, TEXT)
+DEMANDS = st.builds(
+    Demands,
+    require_tls=st.booleans(),
+    tls_optional=st.booleans(),
+    deliver_by=st.none() | st.floats(0, 1e12),
+    by_mode=st.sampled_from(["", "N", "R"]),
+    by_trace=st.booleans(),
+    priority=st.integers(-9, 9),
+)
+
+
+@given(SENDERS, st.lists(RECIPIENTS, min_size=1, max_size=4), TEXT, DEMANDS)
 def test_any_envelope_comes_back(
-    sender: Sender, recipients: list[Recipient], message_id: str, subject: str
+    sender: Sender, recipients: list[Recipient], subject: str, demands: Demands
 ) -> None:
-    made = new(*recipients, sender=sender, message_id=message_id, subject=subject)
-    [back] = messages_from([message_row(made)[:14]], delivery_rows(made))
+    made = new(*recipients, sender=sender, message_id=subject, subject=subject, demands=demands)
+    [back] = messages_from([message_row(made)[:15]], delivery_rows(made))
     assert back == made.message
     spelled = [str(each.address) for each in back.envelope.recipients]
     assert spelled == [str(each.address) for each in recipients]

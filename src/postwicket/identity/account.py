@@ -50,7 +50,8 @@ class Account:
     """A person or a program that sends mail; its name is a full address, in canonical form.
 
     `password_hash` is an Argon2id string or ""; it opens SMTP only where
-    `password_over_smtp` says so, because app passwords can be revoked one by one.
+    `password_over_smtp` says so, because app passwords can be revoked one by one.  `lane` is
+    that of mail which does not name one: "transactional" or "bulk".
     """
 
     id: int
@@ -62,6 +63,7 @@ class Account:
     grants: frozenset[Grant] = frozenset()
     limits: Limits = Limits()
     created: float = 0.0
+    lane: str = "transactional"
 
     def may_write_as(self, address: Address) -> bool:
         """Say whether `address` is the account's own or granted to it."""

@@ -17,6 +17,7 @@ from typing import Protocol
 from postwicket.core.entry import Entry
 from postwicket.core.queue_id import QueueId
 from postwicket.core.state import State
+from postwicket.core.tls_result import TlsResult
 from postwicket.identity.account import Account, AppPassword, Grant, Limits
 from postwicket.trust.keys import Algorithm, DkimKey, Domain
 
@@ -94,8 +95,10 @@ class Queue(Protocol):
     def claim(
         self, slot: int, *, now: float, lease_until: float, limit: int
     ) -> asyncio.Future[list[Claimed]]:
-        """Take up to `limit` deliveries that are due and unclaimed, longest due first.
+        """Take up to `limit` deliveries that are due and unclaimed, the most urgent first.
 
+        Of the same urgency (`policy.lane`), the longest due come first.  A quarter of `limit` is
+        for bulk as long as bulk is due, so that it goes on slowly whatever else there is.
         Writes nothing when nothing is due.
         """
         ...
@@ -130,6 +133,10 @@ class Queue(Protocol):
         self, addresses: Sequence[str], lane: str, *, now: float
     ) -> dict[str, Suppression]:
         """Return why some of these canonical addresses are not written to in this lane.  Cheap."""
+        ...
+
+    def count_tls(self, results: Sequence[TlsResult]) -> None:
+        """Count how sessions were secured, within about a second; nobody waits for it."""
         ...
 
     def record(self, entry: Entry) -> None:
@@ -200,6 +207,7 @@ class Directory(Protocol):
         password_hash: str | None = None,
         password_over_smtp: bool | None = None,
         limits: Limits | None = None,
+        lane: str | None = None,
     ) -> Account:
         """Change what is not None; raise `Conflict` if there is no such account."""
         ...
@@ -353,6 +361,32 @@ class Suppressions(Protocol):
         ...
 
 
+class TlsReports(Protocol):
+    """How sessions were secured, counted by day, and who reports it (RFC 8460).
+
+    A day is YYYY-MM-DD in UTC.
+    """
+
+    def tls_results(self, day: str) -> list[TlsResult]:
+        """Return what was counted on a day, by domain."""
+        ...
+
+    def claim_tls_report(self, day: str, domain: str, *, now: float, lease_until: float) -> bool:
+        """Take the sending of a report upon oneself; False when somebody has, or has sent it.
+
+        The claim ends with the lease, so that somebody else sends it if the claimant dies.
+        """
+        ...
+
+    def sent_tls_report(self, day: str, domain: str, *, now: float) -> None:
+        """Say that a report is on its way: nobody sends it again."""
+        ...
+
+    def forget_tls_results(self, *, before_day: str) -> None:
+        """Delete what was counted, and who reported it, on the days before one."""
+        ...
+
+
 class Inbox(Protocol):
     """Mail that was captured instead of sent."""
 
@@ -392,7 +426,7 @@ class Story(Protocol):
         ...
 
 
-class Store(Directory, Domains, Desk, Suppressions, Inbox, Story, Protocol):
+class Store(Directory, Domains, Desk, Suppressions, TlsReports, Inbox, Story, Protocol):
     """Everything that people and sign-in need, behind one open database."""
 
     def record(self, entry: Entry) -> None:

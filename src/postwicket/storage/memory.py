@@ -8,6 +8,7 @@ Nothing survives the process.  Every other implementation passes the same contra
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -15,6 +16,8 @@ from typing import TypeVar
 from postwicket.core.entry import Entry
 from postwicket.core.queue_id import QueueId
 from postwicket.core.state import MOVES, State
+from postwicket.core.tls_result import TlsResult
+from postwicket.policy.lane import is_bulk, take_turns, urgency_of
 
 from .bodies import BodyStore, FileContent, SmallContent
 from .interfaces import Conflict, Content
@@ -48,6 +51,8 @@ class Kept:
     route: str = ""
     cause: str = ""
     reply: str = ""
+    site: str = ""
+    why: str = ""
     attempts: list[Attempt] = field(default_factory=list)
 
     @property
@@ -72,6 +77,8 @@ class Memory:
     deliveries: dict[Key, Kept] = field(default_factory=dict)
     journal: list[Entry] = field(default_factory=list)
     usage: dict[int, dict[int, tuple[int, int]]] = field(default_factory=dict)  # by minute
+    tls_counts: Counter[TlsResult] = field(default_factory=Counter)  # each with count 0
+    tls_reports: dict[tuple[str, str], float] = field(default_factory=dict)  # claimed until
     suppressions: dict[tuple[str, str], Suppression] = field(default_factory=dict)
 
     def suppress(self, suppression: Suppression) -> None:
@@ -142,7 +149,10 @@ class MemoryQueue:
         memory.kept_bodies[message.id] = new.body
         for number, recipient in enumerate(message.envelope.recipients, 1):
             delivery = Delivery(
-                message=message.id, number=number, recipient=recipient, due=message.received
+                message=message.id,
+                number=number,
+                recipient=recipient,
+                due=max(message.received, new.not_before),
             )
             kept = memory.deliveries[message.id, number] = Kept(delivery)
             if new.claimed_by is not None:
@@ -152,18 +162,21 @@ class MemoryQueue:
     def claim(
         self, slot: int, *, now: float, lease_until: float, limit: int
     ) -> asyncio.Future[list[Claimed]]:
-        """Take up to `limit` deliveries that are due and unclaimed, longest due first."""
+        """Take up to `limit` deliveries that are due and unclaimed, the most urgent first."""
         return self._at_once(lambda: self._claim(slot, now, lease_until, limit))
 
     def _claim(self, slot: int, now: float, lease_until: float, limit: int) -> list[Claimed]:
         due = [
-            (kept.delivery.due, key, kept)
+            (self._urgency(key), kept.delivery.due, key, kept)
             for key, kept in self._memory.deliveries.items()
             # A claim that has ended is as good as none.
             if kept.delivery.due is not None and kept.delivery.due <= now
         ]
         found: dict[QueueId, list[Delivery]] = {}
-        for _, (message, _), kept in sorted(due, key=lambda row: row[:2])[:limit]:
+        ordered = sorted(due, key=lambda row: row[:3])
+        urgent = [row for row in ordered if not is_bulk(row[0])]
+        bulk = [row for row in ordered if is_bulk(row[0])]
+        for _, _, (message, _), kept in take_turns(urgent, bulk, limit):
             _claim(kept, slot, lease_until)
             found.setdefault(message, []).append(kept.delivery)
         return [
@@ -173,6 +186,10 @@ class MemoryQueue:
             )
             for message, deliveries in found.items()
         ]
+
+    def _urgency(self, key: Key) -> int:
+        message = self._memory.messages[key[0]]
+        return urgency_of(message.lane, message.demands.priority)
 
     def settle(
         self, settlements: Sequence[Settlement], notices: Sequence[NewMessage] = ()
@@ -207,7 +224,8 @@ class MemoryQueue:
         )
         kept.claimed_by = kept.was_due = None
         kept.route, kept.cause = settlement.route, settlement.cause
-        kept.reply = settlement.reply
+        kept.reply, kept.site = settlement.reply, settlement.site
+        kept.why = "" if settlement.state.final else settlement.why
         if settlement.attempt is not None:
             kept.attempts.append(settlement.attempt)
         if settlement.entry is not None:
@@ -279,6 +297,11 @@ class MemoryQueue:
             if (found := self._memory.suppressions.get((address, one))) is not None
             and (found.expires is None or found.expires > now)
         }
+
+    def count_tls(self, results: Sequence[TlsResult]) -> None:
+        """Count how sessions were secured."""
+        for result in results:
+            self._memory.tls_counts[replace(result, count=0)] += result.count
 
     def record(self, entry: Entry) -> None:
         """Append an entry."""

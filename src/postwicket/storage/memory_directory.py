@@ -55,6 +55,7 @@ class MemoryDirectory:
         password_hash: str | None = None,
         password_over_smtp: bool | None = None,
         limits: Limits | None = None,
+        lane: str | None = None,
     ) -> Account:
         """Change what is not None; raise `Conflict` if there is no such account."""
         account = self._existing(address)
@@ -63,6 +64,7 @@ class MemoryDirectory:
             "password_hash": password_hash,
             "password_over_smtp": password_over_smtp,
             "limits": limits,
+            "lane": lane,
         }
         wanted = {name: value for name, value in changes.items() if value is not None}
         return self._keep(replace(account, **wanted))  # type: ignore[arg-type]  # by name

@@ -15,12 +15,13 @@ from .memory import Kept, Memory
 from .memory_directory import MemoryDirectory
 from .memory_domains import MemoryDomains
 from .memory_suppressions import MemorySuppressions
+from .memory_tls import MemoryTlsReports
 from .selecting import delivery_of
 from .values import CapturedMessage, Happening, Life, QueueRow, Selection, StoredBody
 from .words import spellings_of, words_of
 
 
-class MemoryStore(MemoryDirectory, MemoryDomains, MemorySuppressions):
+class MemoryStore(MemoryDirectory, MemoryDomains, MemorySuppressions, MemoryTlsReports):
     """`Store` in memory."""
 
     def __init__(self, memory: Memory) -> None:
@@ -66,6 +67,7 @@ class MemoryStore(MemoryDirectory, MemoryDomains, MemorySuppressions):
         due = now if to is State.QUEUED else None
         for kept in moved:
             kept.delivery = replace(kept.delivery, state=to, due=due)
+            kept.why = ""
             kept.claimed_by = kept.was_due = None
             self._memory.journal.append(_by_hand(kept, now))
         for message in {kept.delivery.message for kept in moved}:
@@ -91,6 +93,7 @@ class MemoryStore(MemoryDirectory, MemoryDomains, MemorySuppressions):
             all(want is None or want.lower() == has.lower() for want, has in pairs)
             and selection.route in {None, row.route}
             and selection.cause in {None, row.cause}
+            and (selection.site is None or selection.site.lower() == row.site.lower())
             and selection.state in {None, row.state}
             and (key is None or key[0] == kept.delivery.message)
             and (key is None or key[1] in {None, kept.delivery.number})
@@ -111,6 +114,10 @@ class MemoryStore(MemoryDirectory, MemoryDomains, MemorySuppressions):
             cause=kept.cause,
             reply=kept.reply,
             sending=kept.claimed_by is not None,
+            site=kept.site,
+            why=kept.why,
+            lane=message.lane,
+            priority=message.demands.priority,
         )
 
     # --- inbox ----------------------------------------------------------------------------

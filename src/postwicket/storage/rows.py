@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from typing import Any, Final
 
 from postwicket.core.address import Address
 from postwicket.core.entry import Entry
-from postwicket.core.envelope import Body, Envelope, Notify, Recipient, Sender
+from postwicket.core.envelope import (
+    NO_DEMANDS,
+    Body,
+    Demands,
+    Envelope,
+    Notify,
+    Recipient,
+    Sender,
+)
 from postwicket.core.queue_id import QueueId, spell
 from postwicket.core.state import State
+from postwicket.policy.lane import place_of, urgency_of
 
 from .values import Delivery, Message, NewMessage, QueueRow, Settlement, StoredBody
 from .words import keys_of
@@ -47,6 +57,7 @@ def message_row(new: NewMessage) -> Row:
         message.message_id,
         message.subject,
         message.lane,
+        _demands_text(message.demands) if message.demands != NO_DEMANDS else "",
         new.header,
     )
 
@@ -62,8 +73,9 @@ def body_row(new: NewMessage) -> Row:
 def delivery_rows(new: NewMessage) -> list[Row]:
     """Return the rows of `delivery` as they are born."""
     message, slot = new.message, new.claimed_by
-    due = message.received if slot is None else new.lease_until
-    was_due = None if slot is None else message.received
+    urgency = urgency_of(message.lane, message.demands.priority)
+    born = max(message.received, new.not_before)
+    due, was_due = (born, None) if slot is None else (new.lease_until, born)
     return [
         (
             message.id,
@@ -74,6 +86,7 @@ def delivery_rows(new: NewMessage) -> list[Row]:
             due,
             was_due,
             slot,
+            urgency,
         )
         for number, recipient in enumerate(message.envelope.recipients, 1)
     ]
@@ -104,6 +117,8 @@ def change_row(settlement: Settlement) -> Row:
         settlement.route,
         settlement.cause,
         settlement.reply,
+        settlement.site,
+        "" if state.final else settlement.why,
     )
 
 
@@ -123,6 +138,7 @@ def attempt_row(settlement: Settlement) -> Row | None:
         attempt.tls,
         attempt.reply,
         attempt.transcript,
+        attempt.trust,
     )
 
 
@@ -156,6 +172,7 @@ def _message(row: Row, recipients: tuple[Recipient, ...]) -> Message:
         message_id=row[11],
         subject=row[12],
         lane=row[13],
+        demands=_demands(row[14]) if row[14] else NO_DEMANDS,
     )
 
 
@@ -174,6 +191,7 @@ def delivery_from(row: Row) -> Delivery:
 
 def queue_row(row: Row, sender: str) -> QueueRow:
     """Return what `queue list` shows from a row of `deliveries`."""
+    lane, priority = place_of(row[15])
     return QueueRow(
         id=f"{spell(row[0])}-{row[1]}",
         message=spell(row[0]),
@@ -186,7 +204,26 @@ def queue_row(row: Row, sender: str) -> QueueRow:
         cause=row[11],
         reply=row[12],
         sending=row[9] is not None,
+        site=row[13],
+        why=row[14],
+        lane=lane,
+        priority=priority,
     )
+
+
+def _demands_text(demands: Demands) -> str:
+    """Return demands as JSON, without what is as usual."""
+    return _encode(
+        {
+            field.name: value
+            for field in fields(demands)
+            if (value := getattr(demands, field.name)) != getattr(NO_DEMANDS, field.name)
+        }
+    )
+
+
+def _demands(text: str) -> Demands:
+    return Demands(**json.loads(text))
 
 
 def keys_json(deliveries: Sequence[Delivery]) -> str:

@@ -45,6 +45,7 @@ account: Final = Table(
     Column("recipients_per_message", Integer),
     Column("message_size", Integer),
     Column("created", Time, nullable=False),
+    Column("lane", Text, nullable=False, server_default="transactional"),
     # The id of a removed account is never given again: usage and app passwords refer to it.
     sqlite_autoincrement=True,
 )
@@ -90,6 +91,7 @@ message: Final = Table(
     Column("subject", Text, nullable=False),
     Column("lane", Text, nullable=False),
     Column("header", LargeBinary, nullable=False),
+    Column("demands", Text, nullable=False, server_default=""),  # JSON, "" for none
 )
 
 body: Final = Table(
@@ -120,11 +122,16 @@ delivery: Final = Table(
     Column("route", Text, nullable=False),
     Column("cause", Text, nullable=False),
     Column("reply", Text, nullable=False),
+    Column("urgency", Integer, nullable=False, server_default="10"),  # lower first: policy/lane.py
+    Column("site", Text, nullable=False, server_default=""),
+    Column("why", Text, nullable=False, server_default=""),  # what it waits for, in words
     PrimaryKeyConstraint("message", "number"),
-    # The claim leads, so that one index finds what is due, what a slot holds, and ended leases.
+    # The claim leads, so that one index finds what is due, what a slot holds, and ended leases;
+    # urgency is next, so that a million newsletters are not in the way of one invoice.
     Index(
         "delivery_due",
         "claimed_by",
+        "urgency",
         "due",
         sqlite_where=text("due IS NOT NULL"),
         postgresql_where=text("due IS NOT NULL"),
@@ -159,6 +166,7 @@ attempt: Final = Table(
     Column("tls", Text, nullable=False),
     Column("reply", Text, nullable=False),
     Column("transcript", Text, nullable=False),
+    Column("trust", Text, nullable=False, server_default=""),
     PrimaryKeyConstraint("message", "number", "count"),
     sqlite_with_rowid=False,
 )
@@ -253,4 +261,42 @@ dkim_key: Final = Table(
     Column("remove_after", Time),
     UniqueConstraint("domain", "selector"),
     sqlite_autoincrement=True,
+)
+
+tls_result: Final = Table(
+    "tls_result",  # one row for each kind of session of a day; only its count changes
+    metadata,
+    Column("day", Text, nullable=False),
+    Column("domain", Text, nullable=False),
+    Column("policy_type", Text, nullable=False),
+    Column("policy", Text, nullable=False),  # JSON
+    Column("mx_patterns", Text, nullable=False),  # JSON
+    Column("sending_ip", Text, nullable=False),
+    Column("receiving_mx", Text, nullable=False),
+    Column("receiving_ip", Text, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("count", Integer, nullable=False),
+    PrimaryKeyConstraint(
+        "day",
+        "domain",
+        "policy_type",
+        "policy",
+        "mx_patterns",
+        "sending_ip",
+        "receiving_mx",
+        "receiving_ip",
+        "result",
+    ),
+    sqlite_with_rowid=False,
+)
+
+tls_report: Final = Table(
+    "tls_report",  # the report of a day and domain: one node sends it
+    metadata,
+    Column("day", Text, nullable=False),
+    Column("domain", Text, nullable=False),
+    Column("claimed_until", Time, nullable=False),
+    Column("sent", Time),
+    PrimaryKeyConstraint("day", "domain"),
+    sqlite_with_rowid=False,
 )

@@ -41,6 +41,7 @@ def statement_for(
         "domain": None if domain is None else "@" + domain.removeprefix("@"),
         "route": selection.route,
         "cause": selection.cause,
+        "site": selection.site,
         "limit": limit,
     }
     if selection.id is None:

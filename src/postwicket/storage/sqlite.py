@@ -20,6 +20,7 @@ from .sqlite_desk import SqliteDesk
 from .sqlite_directory import SqliteDirectory
 from .sqlite_domains import SqliteDomains
 from .sqlite_story import SqliteInbox, SqliteStory
+from .sqlite_tls import SqliteTlsReports
 
 # Forgotten in one transaction: others want to write too.
 _AT_ONCE: Final = 500
@@ -28,7 +29,13 @@ _SLACK: Final = 86_400.0
 
 
 class SqliteStore(
-    SqliteDirectory, SqliteDomains, SqliteDesk, SqliteSuppressions, SqliteInbox, SqliteStory
+    SqliteDirectory,
+    SqliteDomains,
+    SqliteDesk,
+    SqliteSuppressions,
+    SqliteTlsReports,
+    SqliteInbox,
+    SqliteStory,
 ):
     """`Store` on the database at `path`; made by `opening.open_store`.  Any thread may call."""
 

@@ -32,7 +32,7 @@ class SqliteDesk:
     def rows(self, selection: Selection, *, limit: int, all: bool = False) -> list[QueueRow]:
         """Return waiting and held deliveries, oldest first; with `all`, final ones too."""
         found = statement_for(selection, limit=limit, all=all)
-        return [queue_row(row, row[13]) for row in self._database.read(*found)] if found else []
+        return [queue_row(row, row[16]) for row in self._database.read(*found)] if found else []
 
     def counts(self) -> Mapping[State, int]:
         """Return how many deliveries are in each state."""

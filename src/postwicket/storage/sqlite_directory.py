@@ -74,6 +74,7 @@ class SqliteDirectory:
         password_hash: str | None = None,
         password_over_smtp: bool | None = None,
         limits: Limits | None = None,
+        lane: str | None = None,
     ) -> Account:
         """Change what is not None; raise `Conflict` if there is no such account."""
         values = {
@@ -81,6 +82,7 @@ class SqliteDirectory:
             "suspended": suspended,
             "password_hash": password_hash,
             "password_over_smtp": password_over_smtp,
+            "lane": lane,
         }
         with self._changing() as connection:
             if not connection.execute(SQLITE["change account"], values).rowcount:
@@ -217,7 +219,8 @@ def _account(row: Row) -> Account:
             message_size=row[9],
         ),
         created=row[10],
-        grants=frozenset(Grant(pattern) for pattern in json.loads(row[11])),
+        lane=row[11],
+        grants=frozenset(Grant(pattern) for pattern in json.loads(row[12])),
     )
 
 

@@ -14,6 +14,8 @@ from typing import Any
 
 from postwicket.core.entry import Entry
 from postwicket.core.queue_id import QueueId
+from postwicket.core.tls_result import TlsResult
+from postwicket.policy.lane import is_bulk, take_turns
 
 from .bodies import BodyStore, FileContent, SmallContent
 from .comebacks import CameBackUnit, suppression_from
@@ -23,6 +25,7 @@ from .fair_lock import FairLock
 from .interfaces import Conflict, Content, StorageUnavailable
 from .named import SQLITE
 from .rows import Row, as_json, delivery_from, keys_json, messages_from
+from .sqlite_tls import TlsTally
 from .units import Accept, Call, Record, Settle, Unit
 from .usage import ended, minute_of, over_limit
 from .values import (
@@ -63,6 +66,7 @@ class SqliteQueue:
                 released=bodies.delete,
                 committed=committed,
             )
+        self._tls = TlsTally(loop, self._committer.submit_loose)
 
     # --- writes ---------------------------------------------------------------------------
 
@@ -75,7 +79,7 @@ class SqliteQueue:
     def claim(
         self, slot: int, *, now: float, lease_until: float, limit: int
     ) -> asyncio.Future[list[Claimed]]:
-        """Take up to `limit` deliveries that are due and unclaimed, longest due first."""
+        """Take up to `limit` deliveries that are due and unclaimed, the most urgent first."""
         due = self.next_due()
         if due is None or due > now:
             future: asyncio.Future[list[Claimed]] = self._loop.create_future()
@@ -104,6 +108,10 @@ class SqliteQueue:
         future: asyncio.Future[bool] = self._loop.create_future()
         self._submit(CameBackUnit(future, returned))
         return future
+
+    def count_tls(self, results: Sequence[TlsResult]) -> None:
+        """Count how sessions were secured, within about a second; nobody waits for it."""
+        self._tls.add(results)
 
     def record(self, entry: Entry) -> None:
         """Append an entry with the next batch, or in a second; nobody waits for it."""
@@ -178,6 +186,7 @@ class SqliteQueue:
 
     async def close(self) -> None:
         """Write what is pending, then stop."""
+        self._tls.write()
         await self._committer.close()
         self._reader.close()
 
@@ -195,8 +204,7 @@ def content_from(rows: Sequence[Row], bodies: BodyStore) -> Content:
 def _claim(
     connection: sqlite3.Connection, slot: int, now: float, lease_until: float, limit: int
 ) -> list[Claimed]:
-    wanted = {"now": now, "limit": limit}
-    keys = connection.execute(SQLITE["find due"], wanted).fetchall()
+    keys = _due(connection, now, limit)
     if not keys:
         return []
     parameters = {"slot": slot, "lease_until": lease_until, "keys": as_json(keys)}
@@ -213,3 +221,17 @@ def _claim(
             held.setdefault(row[0], []).append(delivery_from(row))
     by_id = {message.id: message for message in messages}
     return [Claimed(by_id[QueueId(key)], tuple(held[key])) for key in order]
+
+
+def _due(connection: sqlite3.Connection, now: float, limit: int) -> list[tuple[int, int]]:
+    """Return up to `limit` keys of what is due: the urgent first, but a share for bulk."""
+    wanted = {"now": now, "limit": limit}
+    lanes: tuple[list[Row], list[Row]] = [], []
+    for row in connection.execute(SQLITE["find ended"], wanted):
+        lanes[is_bulk(row[0])].append(row)
+    for (urgency,) in connection.execute(SQLITE["urgencies"]).fetchall():
+        lane = lanes[is_bulk(urgency)]
+        if len(lane) < limit:  # the more urgent ones have filled it, else
+            lane += connection.execute(SQLITE["find due"], wanted | {"urgency": urgency})
+    urgent, bulk = map(sorted, lanes)
+    return [(message, number) for _, _, message, number in take_turns(urgent, bulk, limit)]

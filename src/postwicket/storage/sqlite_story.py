@@ -135,4 +135,5 @@ def _attempt(row: Row) -> Attempt:
         tls=row[5],
         reply=row[6],
         transcript=row[7],
+        trust=row[8],
     )

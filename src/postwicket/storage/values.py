@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from postwicket.core.address import Address
 from postwicket.core.entry import Entry
-from postwicket.core.envelope import Envelope, Recipient
+from postwicket.core.envelope import NO_DEMANDS, Demands, Envelope, Recipient
 from postwicket.core.queue_id import QueueId
 from postwicket.core.state import State
 
@@ -52,6 +52,7 @@ class Message:
     message_id: str = ""
     subject: str = ""
     lane: str = "transactional"
+    demands: Demands = NO_DEMANDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ class NewMessage:
 
     Its recipients become deliveries 1, 2, … in the envelope's order, all in state `queued`.
     With `claimed_by` they are claimed from birth until `lease_until` (the acceptor delivers
-    them from memory); without, they are due at once for anybody.
+    them from memory); without, they are due for anybody, at once or at `not_before`.
     """
 
     message: Message
@@ -81,6 +82,7 @@ class NewMessage:
     charge: Charge | None = None
     claimed_by: int | None = None
     lease_until: float = 0.0
+    not_before: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,11 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try of a delivery: when, with whom, what was said.  The transcript is redacted."""
+    """One try of a delivery: when, with whom, what was said.  The transcript is redacted.
+
+    `tls` is version, cipher and the peer's name; `trust` why the peer was believed, "" where it
+    was not.
+    """
 
     at: float
     seconds: float
@@ -128,6 +134,7 @@ class Attempt:
     tls: str
     reply: str
     transcript: str
+    trust: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +145,7 @@ class Settlement:
     its count, so that a worker whose lease has ended cannot overwrite what came after it.
     The count grows by one when there is an `attempt`; the claim ends; `due` is ignored where
     the state is final or held.  `entry` is None where nothing happened but that it waits on.
+    `site` is the set of exchangers that it goes to, `why` what it waits for, in words.
     """
 
     delivery: Delivery
@@ -150,6 +158,8 @@ class Settlement:
     cause: str = ""
     reply: str = ""
     warned: bool = False
+    site: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +220,10 @@ class QueueRow:
     cause: str
     reply: str
     sending: bool
+    site: str = ""
+    why: str = ""
+    lane: str = "transactional"
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +231,8 @@ class Selection:
     """Which deliveries a command is about; what is None does not restrict.
 
     `id` is a queue id ("all its deliveries") or a delivery id.  `sender` and `recipient` are
-    addresses; `domain` is the recipient's; `cause` is a value of `Cause`.
+    addresses; `domain` is the recipient's; `cause` is a value of `Cause`; `site` is a name that
+    `queue list` shows.
     """
 
     id: str | None = None
@@ -226,6 +241,7 @@ class Selection:
     domain: str | None = None
     route: str | None = None
     cause: str | None = None
+    site: str | None = None
     state: State | None = None
 
 

@@ -23,6 +23,7 @@ from postwicket.message.header import Header, MalformedHeader
 from postwicket.message.received import Hop, received_field
 from postwicket.policy.amount import Allowance, day_used_up
 from postwicket.policy.content import content_refusal
+from postwicket.policy.lane import lane_of
 from postwicket.storage.bodies import SmallContent
 from postwicket.storage.interfaces import Content, Queue, StorageUnavailable
 from postwicket.storage.values import (
@@ -216,6 +217,7 @@ class Door:
             if message_id
             else f"{spell(id).lower()}@{self._hostname}",
             subject=subject.text[:300] if subject else "",
+            lane=lane_of(header, origin.account.lane),
         )
 
     async def _store(

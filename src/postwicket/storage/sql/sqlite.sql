@@ -4,8 +4,8 @@
 -- add messages --
 -- One statement for the whole batch: each call of the driver lets go of Python's lock.
 INSERT INTO message (id, account, sender, declared, body_type, smtputf8, ret, envid, size,
-                     received, expires, message_id, subject, lane, header)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+                     received, expires, message_id, subject, lane, demands, header)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- add bodies --
 -- Apart from the message, so that bytes can be let go while the message can be asked about.
@@ -14,8 +14,8 @@ INSERT INTO body (message, file, size, data) VALUES (?, ?, ?, ?);
 -- add deliveries --
 -- Born queued; `was_due` is where the claim of birth returns to when it is given back.
 INSERT INTO delivery (message, number, recipient, notify, orcpt, state, attempts, due, was_due,
-                      claimed_by, warned, route, cause, reply)
-VALUES (?, ?, ?, ?, ?, 'queued', 0, ?, ?, ?, 0, '', '', '');
+                      claimed_by, urgency, warned, route, cause, reply, site, why)
+VALUES (?, ?, ?, ?, ?, 'queued', 0, ?, ?, ?, ?, 0, '', '', '', '', '');
 
 -- add entries --
 -- The journal is only ever appended to.
@@ -27,8 +27,9 @@ INSERT OR IGNORE INTO search (key, message) VALUES (?, ?);
 
 -- add attempts --
 -- One row a try, transcript included; the count is the delivery's own.
-INSERT INTO attempt (message, number, count, at, seconds, route, remote, tls, reply, transcript)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO attempt (message, number, count, at, seconds, route, remote, tls, reply, transcript,
+                     trust)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- settle --
 -- Fenced: only while the claim is the settler's and no attempt came between.  The number of rows
@@ -37,11 +38,13 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 UPDATE delivery
    SET state = change.state, attempts = delivery.attempts + change.tried, due = change.due,
        was_due = NULL, claimed_by = NULL, warned = max(delivery.warned, change.warned),
-       route = change.route, cause = change.cause, reply = change.reply
+       route = change.route, cause = change.cause, reply = change.reply, site = change.site,
+       why = change.why
   FROM (SELECT column1 AS message, column2 AS number, column3 AS claimed_by, column4 AS attempts,
                column5 AS state, column6 AS tried, column7 AS due, column8 AS warned,
-               column9 AS route, column10 AS cause, column11 AS reply
-          FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))) AS change
+               column9 AS route, column10 AS cause, column11 AS reply, column12 AS site,
+               column13 AS why
+          FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))) AS change
  WHERE delivery.message = change.message AND delivery.number = change.number
    AND delivery.claimed_by = change.claimed_by AND delivery.attempts = change.attempts;
 
@@ -87,39 +90,82 @@ SELECT t.messages - coalesce(sum(u.messages), 0), t.recipients - coalesce(sum(u.
  WHERE t.account = :account GROUP BY t.account;
 
 -- next due --
--- The first unclaimed, and the first lease to end of each slot: as many index look-ups as slots.
-WITH RECURSIVE slot (n) AS (
+-- The first unclaimed of each urgency, and the first lease to end of each slot and urgency: as
+-- many index look-ups as there are of those, found by leaps along the index.
+WITH RECURSIVE free (u) AS (
+  SELECT * FROM (SELECT urgency FROM delivery INDEXED BY delivery_due
+                  WHERE due IS NOT NULL AND claimed_by IS NULL ORDER BY urgency LIMIT 1)
+   UNION ALL
+  SELECT (SELECT urgency FROM delivery INDEXED BY delivery_due
+           WHERE due IS NOT NULL AND claimed_by IS NULL AND urgency > free.u
+           ORDER BY urgency LIMIT 1)
+    FROM free WHERE free.u IS NOT NULL),
+slot (n) AS (
   SELECT * FROM (SELECT claimed_by FROM delivery INDEXED BY delivery_due
                   WHERE due IS NOT NULL AND claimed_by IS NOT NULL ORDER BY claimed_by LIMIT 1)
    UNION ALL
   SELECT (SELECT claimed_by FROM delivery INDEXED BY delivery_due
            WHERE due IS NOT NULL AND claimed_by > slot.n ORDER BY claimed_by LIMIT 1)
-    FROM slot WHERE slot.n IS NOT NULL)
+    FROM slot WHERE slot.n IS NOT NULL),
+held (n, u) AS (
+  SELECT slot.n, (SELECT urgency FROM delivery INDEXED BY delivery_due
+                   WHERE due IS NOT NULL AND claimed_by = slot.n ORDER BY urgency LIMIT 1)
+    FROM slot WHERE slot.n IS NOT NULL
+   UNION ALL
+  SELECT held.n, (SELECT urgency FROM delivery INDEXED BY delivery_due
+                   WHERE due IS NOT NULL AND claimed_by = held.n AND urgency > held.u
+                   ORDER BY urgency LIMIT 1)
+    FROM held WHERE held.u IS NOT NULL)
 SELECT min(due) FROM (
-  SELECT * FROM (SELECT due FROM delivery INDEXED BY delivery_due
-                  WHERE due IS NOT NULL AND claimed_by IS NULL ORDER BY due LIMIT 1)
+  SELECT (SELECT due FROM delivery INDEXED BY delivery_due
+           WHERE due IS NOT NULL AND claimed_by IS NULL AND urgency = free.u
+           ORDER BY due LIMIT 1) AS due
+    FROM free WHERE free.u IS NOT NULL
    UNION ALL
   SELECT (SELECT due FROM delivery INDEXED BY delivery_due
-           WHERE due IS NOT NULL AND claimed_by = slot.n ORDER BY due LIMIT 1) FROM slot);
+           WHERE due IS NOT NULL AND claimed_by = held.n AND urgency = held.u
+           ORDER BY due LIMIT 1)
+    FROM held WHERE held.u IS NOT NULL);
+
+-- urgencies --
+-- What waits unclaimed, by leaps: at most 38 however long the queue.
+WITH RECURSIVE free (u) AS (
+  SELECT * FROM (SELECT urgency FROM delivery INDEXED BY delivery_due
+                  WHERE due IS NOT NULL AND claimed_by IS NULL ORDER BY urgency LIMIT 1)
+   UNION ALL
+  SELECT (SELECT urgency FROM delivery INDEXED BY delivery_due
+           WHERE due IS NOT NULL AND claimed_by IS NULL AND urgency > free.u
+           ORDER BY urgency LIMIT 1)
+    FROM free WHERE free.u IS NOT NULL)
+SELECT u FROM free WHERE u IS NOT NULL;
 
 -- find due --
--- Longest due first; ended leases count, slot by slot, so that a full queue is never walked.
+-- Of one urgency, longest due first.
+SELECT urgency, due, message, number FROM delivery INDEXED BY delivery_due
+ WHERE claimed_by IS NULL AND urgency = :urgency AND due <= :now
+ ORDER BY due, message, number LIMIT :limit;
+
+-- find ended --
+-- Claims whose lease has ended, slot by slot and urgency by urgency: seldom any.
 WITH RECURSIVE slot (n) AS (
   SELECT * FROM (SELECT claimed_by FROM delivery INDEXED BY delivery_due
                   WHERE due IS NOT NULL AND claimed_by IS NOT NULL ORDER BY claimed_by LIMIT 1)
    UNION ALL
   SELECT (SELECT claimed_by FROM delivery INDEXED BY delivery_due
            WHERE due IS NOT NULL AND claimed_by > slot.n ORDER BY claimed_by LIMIT 1)
-    FROM slot WHERE slot.n IS NOT NULL)
-SELECT message, number FROM (
-  SELECT * FROM (SELECT due, message, number FROM delivery INDEXED BY delivery_due
-                  WHERE due <= :now AND claimed_by IS NULL
-                  ORDER BY due, message, number LIMIT :limit)
+    FROM slot WHERE slot.n IS NOT NULL),
+held (n, u) AS (
+  SELECT slot.n, (SELECT urgency FROM delivery INDEXED BY delivery_due
+                   WHERE due IS NOT NULL AND claimed_by = slot.n ORDER BY urgency LIMIT 1)
+    FROM slot WHERE slot.n IS NOT NULL
    UNION ALL
-  SELECT d.due, d.message, d.number
-    FROM slot CROSS JOIN delivery AS d INDEXED BY delivery_due
-   WHERE d.claimed_by = slot.n AND d.due <= :now)
- ORDER BY due, message, number LIMIT :limit;
+  SELECT held.n, (SELECT urgency FROM delivery INDEXED BY delivery_due
+                   WHERE due IS NOT NULL AND claimed_by = held.n AND urgency > held.u
+                   ORDER BY urgency LIMIT 1)
+    FROM held WHERE held.u IS NOT NULL)
+SELECT d.urgency, d.due, d.message, d.number
+  FROM held CROSS JOIN delivery AS d INDEXED BY delivery_due
+ WHERE d.claimed_by = held.n AND d.urgency = held.u AND d.due <= :now LIMIT :limit;
 
 -- claim --
 -- By key.  A claim that ended keeps the time it had before the first claim.
@@ -151,13 +197,13 @@ UPDATE delivery INDEXED BY delivery_due SET due = was_due, was_due = NULL, claim
 -- messages --
 -- Without the header, which is long and seldom wanted.
 SELECT id, account, sender, declared, body_type, smtputf8, ret, envid, size, received, expires,
-       message_id, subject, lane
+       message_id, subject, lane, demands
   FROM message WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id;
 
 -- deliveries --
 -- Every recipient is needed to give a message its envelope back.
 SELECT message, number, recipient, notify, orcpt, state, attempts, due, warned, claimed_by,
-       route, cause, reply
+       route, cause, reply, site, why, urgency
   FROM delivery WHERE message IN (SELECT value FROM json_each(?)) ORDER BY message, number;
 
 -- content --
@@ -169,14 +215,14 @@ SELECT message.header, body.file, body.size, body.data
 -- With their grants in the row, so that one statement is enough.
 SELECT id, address, name, suspended, password_hash, password_over_smtp, messages_per_day,
        recipients_per_day, recipients_per_message, message_size, created,
-       (SELECT json_group_array(pattern) FROM grant_ WHERE grant_.account = account.id)
+       lane, (SELECT json_group_array(pattern) FROM grant_ WHERE grant_.account = account.id)
   FROM account ORDER BY address;
 
 -- account --
 -- Apart from `accounts`, so that it is one look-up in the index of addresses.
 SELECT id, address, name, suspended, password_hash, password_over_smtp, messages_per_day,
        recipients_per_day, recipients_per_message, message_size, created,
-       (SELECT json_group_array(pattern) FROM grant_ WHERE grant_.account = account.id)
+       lane, (SELECT json_group_array(pattern) FROM grant_ WHERE grant_.account = account.id)
   FROM account WHERE address = :address;
 
 -- add account --
@@ -188,7 +234,8 @@ VALUES (:address, :name, 0, :password_hash, 0, :now);
 -- NULL leaves a column as it is.
 UPDATE account SET suspended = coalesce(:suspended, suspended),
        password_hash = coalesce(:password_hash, password_hash),
-       password_over_smtp = coalesce(:password_over_smtp, password_over_smtp)
+       password_over_smtp = coalesce(:password_over_smtp, password_over_smtp),
+       lane = coalesce(:lane, lane)
  WHERE address = :address;
 
 -- limit account --
@@ -251,7 +298,7 @@ UPDATE app_password SET last_used = :now, last_peer = :peer
 -- select open --
 -- Oldest first along the index of what is not finished: fifty rows cost the same of any queue.
 SELECT d.message, d.number, d.recipient, d.notify, d.orcpt, d.state, d.attempts, d.due, d.warned,
-       d.claimed_by, d.route, d.cause, d.reply, m.sender
+       d.claimed_by, d.route, d.cause, d.reply, d.site, d.why, d.urgency, m.sender
   FROM delivery AS d INDEXED BY delivery_open CROSS JOIN message AS m ON m.id = d.message
  WHERE d.state IN ('queued', 'deferred', 'uncertain', 'held')
    AND (:state IS NULL OR d.state = :state)
@@ -260,12 +307,13 @@ SELECT d.message, d.number, d.recipient, d.notify, d.orcpt, d.state, d.attempts,
    AND (:domain IS NULL OR substr(d.recipient, -length(:domain)) = :domain COLLATE NOCASE)
    AND (:route IS NULL OR d.route = :route)
    AND (:cause IS NULL OR d.cause = :cause)
+   AND (:site IS NULL OR d.site = :site COLLATE NOCASE)
  ORDER BY d.message, d.number LIMIT :limit;
 
 -- select all --
 -- Oldest first along the primary key, finished ones too.
 SELECT d.message, d.number, d.recipient, d.notify, d.orcpt, d.state, d.attempts, d.due, d.warned,
-       d.claimed_by, d.route, d.cause, d.reply, m.sender
+       d.claimed_by, d.route, d.cause, d.reply, d.site, d.why, d.urgency, m.sender
   FROM delivery AS d CROSS JOIN message AS m ON m.id = d.message
  WHERE (:state IS NULL OR d.state = :state)
    AND (:sender IS NULL OR m.sender = :sender COLLATE NOCASE)
@@ -273,12 +321,13 @@ SELECT d.message, d.number, d.recipient, d.notify, d.orcpt, d.state, d.attempts,
    AND (:domain IS NULL OR substr(d.recipient, -length(:domain)) = :domain COLLATE NOCASE)
    AND (:route IS NULL OR d.route = :route)
    AND (:cause IS NULL OR d.cause = :cause)
+   AND (:site IS NULL OR d.site = :site COLLATE NOCASE)
  ORDER BY d.message, d.number LIMIT :limit;
 
 -- select message --
 -- One message by its key; `all` shows what is finished too.
 SELECT d.message, d.number, d.recipient, d.notify, d.orcpt, d.state, d.attempts, d.due, d.warned,
-       d.claimed_by, d.route, d.cause, d.reply, m.sender
+       d.claimed_by, d.route, d.cause, d.reply, d.site, d.why, d.urgency, m.sender
   FROM delivery AS d CROSS JOIN message AS m ON m.id = d.message
  WHERE d.message = :message AND (:number IS NULL OR d.number = :number)
    AND (:all OR d.state IN ('queued', 'deferred', 'uncertain', 'held'))
@@ -288,6 +337,7 @@ SELECT d.message, d.number, d.recipient, d.notify, d.orcpt, d.state, d.attempts,
    AND (:domain IS NULL OR substr(d.recipient, -length(:domain)) = :domain COLLATE NOCASE)
    AND (:route IS NULL OR d.route = :route)
    AND (:cause IS NULL OR d.cause = :cause)
+   AND (:site IS NULL OR d.site = :site COLLATE NOCASE)
  ORDER BY d.number LIMIT :limit;
 
 -- counts --
@@ -296,7 +346,7 @@ SELECT state, count(*) FROM delivery GROUP BY state;
 
 -- move by hand --
 -- By key, after looking: both are in one transaction.
-UPDATE delivery SET state = :state, due = :due, was_due = NULL, claimed_by = NULL
+UPDATE delivery SET state = :state, due = :due, was_due = NULL, claimed_by = NULL, why = ''
   FROM (SELECT value ->> 0 AS message, value ->> 1 AS number FROM json_each(:keys)) AS wanted
  WHERE delivery.message = wanted.message AND delivery.number = wanted.number;
 
@@ -376,7 +426,7 @@ SELECT at, kind, message, data FROM entry WHERE message = ? ORDER BY id;
 
 -- attempts of --
 -- In order of time.
-SELECT number, at, seconds, route, remote, tls, reply, transcript
+SELECT number, at, seconds, route, remote, tls, reply, transcript, trust
   FROM attempt WHERE message = ? ORDER BY at, number, count;
 
 -- journal --
@@ -479,3 +529,36 @@ UPDATE dkim_key SET active_until = :active_until, remove_after = :remove_after W
 -- remove dkim key --
 -- By key.
 DELETE FROM dkim_key WHERE id = ?;
+
+-- count tls --
+-- One row for each kind of session of a day.
+INSERT INTO tls_result (day, domain, policy_type, policy, mx_patterns, sending_ip, receiving_mx,
+                        receiving_ip, result, count)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET count = count + excluded.count;
+
+-- tls results --
+-- Along the key.
+SELECT day, domain, policy_type, policy, mx_patterns, sending_ip, receiving_mx, receiving_ip,
+       result, count
+  FROM tls_result WHERE day = ?
+ ORDER BY domain, policy_type, policy, mx_patterns, sending_ip, receiving_mx, receiving_ip,
+          result;
+
+-- claim tls report --
+-- A lease, so that one node sends the report, and another one if that node dies over it.
+INSERT INTO tls_report (day, domain, claimed_until) VALUES (:day, :domain, :lease_until)
+    ON CONFLICT (day, domain) DO UPDATE SET claimed_until = excluded.claimed_until
+ WHERE sent IS NULL AND claimed_until <= :now;
+
+-- sent tls report --
+-- For good: nobody sends it again.
+UPDATE tls_report SET sent = :now WHERE day = :day AND domain = :domain;
+
+-- forget tls results --
+-- Along the key.
+DELETE FROM tls_result WHERE day < ?;
+
+-- forget tls reports --
+-- Along the key.
+DELETE FROM tls_report WHERE day < ?;
