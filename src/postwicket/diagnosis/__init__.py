@@ -1,0 +1,1 @@
+"""What failures mean: the catalogue of what servers say, as data, and its loader."""
