@@ -165,7 +165,7 @@ def settings_for(
     given: dict[str, object] = {
         "hostname": "us.example",
         "upstream": (peer,),
-        "route": ({"via": "upstream:peer"},),
+        "route": ({"via": "upstream:peer", "uncertain_pause": 0.2},),
         "queue": {"retry": (0.2,)},
         **more,
     }

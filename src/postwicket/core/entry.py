@@ -98,7 +98,8 @@ class Finding(Entry):
 class Settled(Entry):
     """An attempt ended, or a delivery changed by hand; `state` is what it came to.
 
-    `next_attempt` is seconds since 1970, or None; `remote` is host and address of the peer.
+    `next_attempt` is seconds since 1970, or None; `remote` is host and address of the peer;
+    `reading` is the entry of the catalogue that knew the reply.
     """
 
     kind: ClassVar[str] = "settled"
@@ -112,6 +113,7 @@ class Settled(Entry):
     reply: str = ""
     cause: str = ""
     why: str = ""
+    reading: str = ""
     next_attempt: float | None = None
     seconds: float | None = None
 

@@ -16,12 +16,14 @@ from postwicket.core.envelope import Notify
 from postwicket.core.state import State
 from postwicket.message.report import Action, Result
 from postwicket.policy.cause import cause_of
-from postwicket.policy.outcome import Outcome, Patience, Scope, judge
+from postwicket.policy.outcome import Outcome, Patience, judge
+from postwicket.policy.reading import Catalogue
+from postwicket.policy.scope import Scope
 from postwicket.smtp.client.answer import Answer, Stage, Trouble
 from postwicket.storage.values import Attempt, Delivery, Settlement, Suppression
 
 from .line import BULK
-from .route import CAPTURE
+from .route import CAPTURE, DIRECT
 from .shipment import Report, Shipment
 
 LONGEST_REPLY: Final = 1000  # characters of a reply that are kept beside the transcript
@@ -30,13 +32,17 @@ _LATE: Final = frozenset({State.DEFERRED, State.UNCERTAIN})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
-    """What a conclusion depends on besides the answers; `jitter` is from -1 to 1."""
+    """What a conclusion depends on besides the answers.
+
+    `jitter` is from -1 to 1; without a catalogue, words mean nothing beyond their code.
+    """
 
     slot: int
     schedule: Sequence[float]
     delay_notice: float
     now: float
     jitter: float = 0.0
+    catalogue: Catalogue | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +66,11 @@ def conclude(shipment: Shipment, report: Report, when: Circumstances) -> Conclus
             expires=message.expires,
             schedule=when.schedule,
             jitter=when.jitter,
+            doubt=shipment.doubt,
+            direct=shipment.via == DIRECT,
         )
-        outcome = judge(answer, patience)
+        reading = when.catalogue.read(answer, report.remote) if when.catalogue else None
+        outcome = judge(answer, patience, reading)
         said = str(answer)[:LONGEST_REPLY]
         attempt = Attempt(
             at=report.at,
@@ -214,6 +223,7 @@ def _settlement(
             reply=said,
             cause=cause,
             why=outcome.why,
+            reading=outcome.reading.id if outcome.reading else "",
             next_attempt=outcome.due,
             seconds=round(attempt.seconds, 6) if attempt else None,
         )
@@ -283,6 +293,8 @@ def _status(answer: Answer, outcome: Outcome) -> str:
 def _why(answer: Answer, outcome: Outcome) -> str:
     if outcome.state is State.EXPIRED:
         return f"It could not be delivered in time.  The last trouble: {answer}"
+    if outcome.reading is not None:
+        return f"{outcome.reading.meaning} {outcome.reading.fix}"
     return "" if answer.reply is not None and not answer.ours else str(answer)
 
 

@@ -21,6 +21,8 @@ from postwicket.config.settings import Settings
 from postwicket.core.clock import Clock
 from postwicket.core.envelope import Recipient
 from postwicket.core.queue_id import QueueId, QueueIds
+from postwicket.diagnosis.catalogue import catalogue
+from postwicket.policy.outcome import Doubt
 from postwicket.smtp.client.answer import Answer
 from postwicket.storage.interfaces import Content, Queue, StorageUnavailable
 from postwicket.storage.values import Claimed, Delivery, Message, Settlement
@@ -186,7 +188,8 @@ class Dispatcher:
             route = self._router.route(message, recipient)
             domain = recipient.address.wire_domain if route.via == DIRECT else ""
             source = str(route.source_address or self._source)
-            legs.setdefault(Leg(route.via, source, domain), []).append(index)
+            doubt = Doubt(hold=route.uncertain == "hold", pause=route.uncertain_pause)
+            legs.setdefault(Leg(route.via, source, domain, doubt=doubt), []).append(index)
         return legs
 
     def _place_of(self, leg: Leg) -> str:
@@ -210,6 +213,7 @@ class Dispatcher:
                 deliveries=going,
                 via=leg.via,
                 place=self._place_of(leg),
+                doubt=leg.doubt,
                 content=content,
                 return_path=self._comebacks.path(message, going, leg.via),
                 stopped=tuple([stopped[i] for i in indexes]) if leg.stopped else (),
@@ -295,6 +299,7 @@ class Dispatcher:
             delay_notice=queue.delay_notice,
             now=self._clock(),
             jitter=2 * self._chance() - 1,
+            catalogue=catalogue(),
         )
 
     def _conclude(self, shipment: Shipment, conclusion: Conclusion) -> None:

@@ -16,9 +16,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from postwicket.core.cause import Cause
-from postwicket.policy.cause import cause_of
-from postwicket.policy.outcome import Scope, is_untried, scope_of
+from postwicket.policy.outcome import is_untried
 from postwicket.smtp.client.answer import Answer, Stage
 from postwicket.storage.interfaces import Content
 
@@ -27,6 +25,7 @@ from .connection import Connection
 from .errand import Errand, Means
 from .idle import Idle
 from .known_ways import KnownWays
+from .lesson import lesson_of
 from .line import Line
 from .pacing import Pacing
 from .plan import Step, View, plan
@@ -376,10 +375,9 @@ class Pool:
     def _learn(self, key: Hashable, answers: tuple[Answer, ...]) -> None:
         now = self._clock()
         taken = sum([answer.accepted for answer in answers])
-        no = next((answer for answer in answers if not answer.accepted), None)
-        cause = cause_of(no) if no is not None else None
-        if no is not None and cause is not None and scope_of(no, cause) is Scope.HOST:
-            self._host_failed(key, no, now)
+        lesson = lesson_of(answers)
+        if lesson.illness is not None:
+            self._host_failed(key, lesson.illness, now)
         else:
             self._ways.well(key)
             self._took = now
@@ -387,8 +385,8 @@ class Pool:
         if taken:
             in_use = len(self._busy) + len(self._opening) + 1
             self.pacing.took(taken, now, in_use=in_use)
-        if no is not None and objects(no):
-            self.pacing.objected(now, to_messages=cause is Cause.RATE)
+        if lesson.objects:
+            self.pacing.objected(now, to_messages=lesson.to_messages)
 
     def _report(
         self,
@@ -427,18 +425,3 @@ class Pool:
                 self._retire(connection)
         if self._idle:
             self._sweep_later()
-
-
-def objects(answer: Answer) -> bool:
-    """Say whether an answer means that the place wants less from us.
-
-    What concerns one recipient (a full mailbox, one who gets too much mail) does not.
-    """
-    reply = answer.reply
-    if reply is None or answer.ours or reply.positive:
-        return False
-    cause = cause_of(answer)
-    scope = scope_of(answer, cause)
-    if scope is Scope.HOST:
-        return reply.temporary
-    return scope is Scope.MESSAGE and cause in {Cause.RATE, Cause.REPUTATION}

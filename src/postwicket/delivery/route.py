@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from postwicket.config.transport import Route
 from postwicket.core.address import Address
 from postwicket.core.envelope import Recipient
+from postwicket.policy.outcome import SEND_AGAIN, Doubt
 from postwicket.storage.values import Message
 
 CAPTURE: Final = "capture"
@@ -43,6 +44,7 @@ class Leg(NamedTuple):
     source: str
     domain: str
     stopped: bool = False
+    doubt: Doubt = SEND_AGAIN
 
 
 class Router:

@@ -10,6 +10,7 @@ from typing import Final
 
 from postwicket.core.address import Address
 from postwicket.core.reply import Reply
+from postwicket.policy.outcome import SEND_AGAIN, Doubt
 from postwicket.smtp.client.answer import Answer, Stage
 from postwicket.smtp.client.commands import Mail
 from postwicket.smtp.client.transcript import Transcript
@@ -25,13 +26,17 @@ UNREADABLE: Final = Reply(451, (3, 0), "The stored content cannot be read now")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipment:
-    """What goes out together; `place` is what its share of the window is counted under."""
+    """What goes out together; `place` is what its share of the window is counted under.
+
+    `doubt` is what its route wants where nobody knows whether it was delivered.
+    """
 
     message: Message
     deliveries: tuple[Delivery, ...]
     via: str
     place: str = ""
     way: Way = NOWHERE
+    doubt: Doubt = SEND_AGAIN
     content: Content | None = None  # None: to be read back when it is sent
     return_path: Address | None = None  # None: the sender's own
     stopped: tuple[Suppression, ...] = ()  # for each delivery, when none of them is to be made

@@ -123,9 +123,7 @@ def _status(text: str) -> Status:
     if match is None:
         raise ValueError(f"{text!r} is no enhanced status like 4.7.26, *.7.26 or 5.7.606-649")
     kind, subject, detail, last = match.groups()
-    return Status(
-        0 if kind == "*" else int(kind), int(subject), int(detail), int(last or detail)
-    )
+    return Status(0 if kind == "*" else int(kind), int(subject), int(detail), int(last or detail))
 
 
 def _phrase(text: str) -> tuple[str, ...]:

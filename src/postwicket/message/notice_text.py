@@ -93,8 +93,9 @@ def _story(result: Result) -> Iterator[str]:
     if result.diagnostic:
         yield from _wrapped(f"{result.remote or 'The other server'} said:", "    ")
         yield from _wrapped(result.diagnostic[:LONGEST_WORDS], "      ")
-    elif result.why:
-        yield from _wrapped(f"Reason: {result.why[:LONGEST_WORDS]}", "    ")
+    if result.why:
+        word = "Meaning" if result.diagnostic else "Reason"
+        yield from _wrapped(f"{word}: {result.why[:LONGEST_WORDS]}", "    ")
     if result.action is Action.DELAYED and result.retry_until is not None:
         until = message_date(result.retry_until).decode("ascii")
         yield from _wrapped(f"We keep trying until {until}.", "    ")

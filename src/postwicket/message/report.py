@@ -26,9 +26,9 @@ class Result:
     """What became of one delivery.
 
     `status` is an enhanced status ("5.1.1", RFC 3463).  `diagnostic` is the remote server's
-    reply with its code ("550 5.1.1 No such person"), "" where no server answered; `why` is then
-    our own reason in words.  `remote` is the name of the server that answered, or "".
-    Times are seconds since 1970; `retry_until` counts with DELAYED only.
+    reply with its code ("550 5.1.1 No such person"), "" where no server answered; `why` is our
+    own reason in words, or what the reply means.  `remote` is the name of the server that
+    answered, or "".  Times are seconds since 1970; `retry_until` counts with DELAYED only.
     """
 
     recipient: Recipient

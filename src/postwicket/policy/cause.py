@@ -14,6 +14,8 @@ from postwicket.core.cause import Cause
 from postwicket.core.reply import Reply
 from postwicket.smtp.client.answer import Answer, Stage, Trouble
 
+from .reading import Reading
+
 _TROUBLES: Final[Mapping[Trouble, Cause]] = {
     Trouble.LOST: Cause.NETWORK,
     Trouble.TIMEOUT: Cause.NETWORK,
@@ -96,15 +98,31 @@ _REPUTATION: Final = re.compile(
 _TLS: Final = re.compile(r"starttls|\btls\b|encrypt", re.IGNORECASE)
 
 
-def cause_of(answer: Answer) -> Cause:
-    """Return which thing failed; the answer is a refusal, temporary or not, or trouble."""
+# Our own objections say by the first word of their rule what they are about.
+_OWN_RULES: Final[Mapping[str, Cause]] = {
+    "route": Cause.POLICY,
+    "tls": Cause.ENCRYPTION,
+    "size": Cause.SIZE,
+    "content": Cause.CONTENT,
+    "envelope": Cause.PROTOCOL,
+}
+
+
+def cause_of(answer: Answer, reading: Reading | None = None) -> Cause:
+    """Return which thing failed; the answer is a refusal, temporary or not, or trouble.
+
+    What the catalogue read in words counts; an entry that knows the status alone knows no more
+    than is known here.
+    """
+    if reading is not None and (reading.sign.phrases or reading.provider):
+        return reading.cause
     if answer.trouble is not None:
         return _TROUBLES[answer.trouble]
     reply = answer.reply
     if reply is None:
         return Cause.PROTOCOL
-    if answer.ours and reply.rule.startswith("tls."):
-        return Cause.ENCRYPTION
+    if answer.ours and (own := _OWN_RULES.get(reply.rule.partition(".")[0])):
+        return own
     return (
         _by_words(reply, answer.stage)
         or _by_status(reply, answer.stage)

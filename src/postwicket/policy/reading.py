@@ -98,8 +98,9 @@ class Reading:
 
     `scope` None leaves it to the stage.  `slow_down` says that the peer wants less mail from us;
     `pause` is the seconds to wait at least, 0 for the usual schedule; `grey` marks greylisting,
-    which a first retry passes; `vague` words count for less than any others.  `meaning` and `fix` are sentences for people; `source` and
-    `date` (YYYY-MM-DD) say where the words were found.
+    which a first retry passes; `vague` words count for less than any others.  `meaning` and
+    `fix` are sentences for people; `source` and `date` (YYYY-MM-DD) say where the words were
+    found.
     """
 
     id: str
@@ -183,9 +184,7 @@ class _Heard:
 
     __slots__ = ("_code", "_speakers", "_stage", "_status", "_text")
 
-    def __init__(
-        self, reply: Reply, stage: Stage, text: str, speakers: frozenset[str]
-    ) -> None:
+    def __init__(self, reply: Reply, stage: Stage, text: str, speakers: frozenset[str]) -> None:
         self._code = reply.code
         self._status = status_of(reply)
         self._stage = stage
