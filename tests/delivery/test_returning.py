@@ -154,7 +154,7 @@ async def _suppressed_by(here: World, lane: str = "transactional") -> list[tuple
         (b"550 5.1.1 No such person\r\n", True),
         (b"550 No such user here\r\n", True),
         (b"550 5.7.1 You are not welcome\r\n", False),
-        (b"552 5.2.2 Mailbox full\r\n", False),
+        (b"552 5.2.2 Over quota and inactive. gsmtp\r\n", False),
         (b"554 5.7.1 Listed by a block list\r\n", False),
     ],
 )
