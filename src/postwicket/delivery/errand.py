@@ -20,7 +20,8 @@ from postwicket.smtp.client.answer import Answer, Stage, Trouble
 from postwicket.smtp.client.transcript import Transcript
 
 from .connection import Connection, Timeouts
-from .dialling import Dial, Target, Unreached, dial
+from .dialling import Target, Unreached
+from .race import Dial, dial
 from .shipment import Told
 from .way import MailHost, Shuffle, Way
 

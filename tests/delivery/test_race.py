@@ -1,4 +1,4 @@
-"""Reaching a host: a race between its addresses on real sockets, and what is told of a failure."""
+"""The race between a host's addresses on real sockets, and what is told when nobody answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import cast
 import pytest
 import uvloop
 
-from postwicket.delivery.dialling import Dial, Target, Unreached, dial
+from postwicket.delivery.dialling import Target, Unreached
+from postwicket.delivery.race import Dial, _Standby, dial
 from postwicket.smtp.client.answer import Answer, Trouble
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -262,5 +263,84 @@ def test_an_objection_is_heard_at_the_last_moment(run: Run) -> None:
             await asyncio.sleep(0.05)
             assert (bad.made, good.made) == (0, 1)
             made.hang_up()
+
+    run(test)
+
+
+def test_what_the_host_says_at_once_is_heard_by_the_winner_only(run: Run) -> None:
+    class Listener(Caller):
+        heard = b""
+
+        def data_received(self, data: bytes) -> None:
+            """Keep it."""
+            self.heard += data
+
+        def eof_received(self) -> None:
+            """Keep that, too."""
+            self.heard += b"(end)"
+
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"554 go away\r\n")
+        writer.close()
+
+    async def test() -> None:
+        async with listening("127.0.0.1") as other:
+            server = await asyncio.start_server(greet, "127.0.0.2", 0)
+            port = server.sockets[0].getsockname()[1]
+            talker = Target("127.0.0.2", port, "talker")
+            for targets in ([talker, other.target], [talker]):
+                made = await dial(targets, Listener, Dial(timeout=5))
+                await asyncio.sleep(0.05)
+                assert made.heard == b"554 go away\r\n(end)"
+            assert other.made == 0
+            server.close()
+
+    run(test)
+
+
+def test_a_connection_that_is_gone_before_it_is_used_is_a_failure(run: Run) -> None:
+    async def test() -> None:
+        standby = _Standby()
+        async with listening("127.0.0.1") as host:
+            loop = asyncio.get_running_loop()
+            where = (host.target.address, host.target.port)
+            transport, _ = await loop.create_connection(lambda: standby, *where)
+            transport.abort()
+            await asyncio.sleep(0.01)
+            with pytest.raises(ConnectionResetError):
+                standby.hand_over(Caller(host.target))
+
+    run(test)
+
+
+def test_what_was_said_before_it_was_known_who_won_is_handed_over(run: Run) -> None:
+    class Listener(Caller):
+        heard = b""
+
+        def data_received(self, data: bytes) -> None:
+            """Keep it."""
+            self.heard += data
+
+    writers = []
+
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        writer.write(b"220 ")
+
+    async def test() -> None:
+        server = await asyncio.start_server(greet, "127.0.0.1", 0)
+        host, port = server.sockets[0].getsockname()
+        loop = asyncio.get_running_loop()
+        transport, standby = await loop.create_connection(_Standby, host, port)
+        await asyncio.sleep(0.05)  # a long time for a race; then it is over
+        made = standby.hand_over(Listener(Target(host, port, "")))
+        assert made.heard == b"220 "
+        assert transport.get_protocol() is made
+        writers[0].write(b"hello")
+        await asyncio.sleep(0.05)
+        assert made.heard == b"220 hello"
+        made.hang_up()
+        writers[0].close()
+        server.close()
 
     run(test)
