@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import closing
+
 import pytest
 
+from postwicket.core.entry import CameBack
+from postwicket.core.queue_id import read
 from postwicket.core.state import State
+from postwicket.storage.opening import open_store
 
 from .office import Office
 
@@ -57,3 +63,24 @@ def test_a_terminal_gets_no_control_characters(office: Office) -> None:
         out = office(*words).out
         assert "\x1b" not in out
         assert "\u202e" not in out
+
+
+def test_what_came_back_is_told_in_words(office: Office) -> None:
+    name = office.accept("bob@example.com", state=State.DELIVERED)
+    with closing(open_store(office.data)) as store:
+        store.record(
+            CameBack(
+                at=time.time(),
+                message=read(name),
+                what="bounce",
+                delivery=1,
+                recipient="bob@example.com",
+                state="failed",
+                reply="550 5.1.1 no such user",
+                why="bounced later by mx.example.com",
+            )
+        )
+    assert (
+        "came back: bounce of bob@example.com which is failed now: bounced later by "
+        "mx.example.com; 550 5.1.1 no such user"
+    ) in office("trace", name).out

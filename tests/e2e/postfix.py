@@ -1,8 +1,10 @@
-"""A private Postfix to send through: SASL over STARTTLS and implicit TLS, Maildirs to look in.
+"""A private Postfix to send through or to: SASL, STARTTLS and implicit TLS, Maildirs to look in.
 
 Everything is below one folder; /etc/postfix and the system's queue are never touched.  Only
 bob@example.com and carl@example.com have a mailbox: everybody else is refused at RCPT.
 Postfix's parts run under accounts of their own, so it starts as root only.
+
+With `ACCEPTS_FIRST` it is a receiver that takes mail for everybody, and sends bounces later.
 """
 
 from __future__ import annotations
@@ -62,6 +64,16 @@ virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{gid}
 """
 
+# What it refuses at RCPT otherwise, it takes, and finds out when it delivers.
+ACCEPTS_FIRST: Final = """\
+smtpd_tls_security_level = may
+smtpd_reject_unlisted_recipient = no
+smtpd_relay_restrictions = reject_unauth_destination
+smtpd_recipient_restrictions =
+relayhost = [127.0.0.1]:{relay}
+smtp_tls_security_level = may
+"""
+
 _MASTER: Final = """\
 127.0.0.1:{starttls} inet n - n - - smtpd
 127.0.0.1:{implicit} inet n - n - - smtpd
@@ -75,6 +87,7 @@ defer unix - - n - 0 bounce
 trace unix - - n - 0 bounce
 proxymap unix - - n - - proxymap
 virtual unix - n n - - virtual
+smtp unix - - n - - smtp
 error unix - - n - - error
 retry unix - - n - - error
 anvil unix - - n - 1 anvil
@@ -92,11 +105,12 @@ sasldb_path: {folder}/sasldb2
 class Postfix:
     """One instance; `starttls` and `implicit` are its ports, which stay when it is restarted."""
 
-    def __init__(self, folder: Path, authority: TestAuthority) -> None:
+    def __init__(self, folder: Path, authority: TestAuthority, *, more: str = "") -> None:
         need_root("Postfix starts as root only")
         need("postfix")
         need("saslpasswd2", "sasl2-bin")
         self._folder = folder
+        self._more = more
         self.ca = authority.ca
         self._process: subprocess.Popen[bytes] | None = None
         self.starttls, self.implicit = free_port(), free_port()
@@ -121,7 +135,7 @@ class Postfix:
             uid=owner.pw_uid,
             gid=owner.pw_gid,
         )
-        (folder / "etc/main.cf").write_text(main)
+        (folder / "etc/main.cf").write_text(main + self._more)
         master = _MASTER.format(starttls=self.starttls, implicit=self.implicit)
         (folder / "etc/master.cf").write_text(master)
         (folder / "etc/sasl/smtpd.conf").write_text(_SASL.format(folder=folder))

@@ -9,7 +9,11 @@ from pathlib import Path
 from postwicket.config import Settings
 from postwicket.core.queue_id import QueueIds
 from postwicket.delivery.returning import return_paths
-from postwicket.returns.opening import open_reception, open_unsubscribing, unsubscribe_links
+from postwicket.returns.opening import (
+    open_reception,
+    open_unsubscribing,
+    unsubscribe_links,
+)
 from postwicket.storage.bodies import BodyStore
 from postwicket.storage.memory import Memory, MemoryQueue
 from postwicket.trust.return_path import Purpose

@@ -138,8 +138,22 @@ def _sentence(one: Happening) -> str:
         return _settled(dict(data))
     if one.kind == "notified":
         return f"notice {data.get('notice', '')} ({data.get('action', '')}) was queued"
+    if one.kind == "came-back":
+        return _came_back(dict(data))
     facts = ", ".join(f"{key} {value}" for key, value in data.items())
     return f"{one.kind}: {facts}"
+
+
+def _came_back(data: dict[str, object]) -> str:
+    """Say what came back: of whom, what it made of the delivery, and who said so."""
+    parts = [f"came back: {data.get('what', '?')}"]
+    if data.get("recipient"):
+        parts.append(f"of {data['recipient']}")
+    if data.get("state"):
+        parts.append(f"which is {data['state']} now")
+    told = [str(data[key]) for key in ("why", "reply") if data.get(key)]
+    sentence = " ".join(parts)
+    return f"{sentence}: {'; '.join(told)}" if told else sentence
 
 
 def _settled(data: dict[str, object]) -> str:
