@@ -176,4 +176,5 @@ def _settled(new: NewMessage, index: int, state: State) -> Settlement:
         route="upstream:relay",
         cause="rate" if reply else "",
         reply=reply,
+        site="relay.example",
     )

@@ -46,6 +46,17 @@ def test_rights_are_given_and_taken(office: Office) -> None:
     assert "write news@example.org or *@example.org" in said.err
 
 
+def test_a_lane_of_ones_own(office: Office) -> None:
+    assert office.json("account", "add", "news@example.org")["lane"] == "transactional"
+    assert office.json("account", "lane", "news@example.org", "bulk")["lane"] == "bulk"
+    assert office.json("account", "show", "news@example.org")["lane"] == "bulk"
+    said = office("account", "lane", "news@example.org", "transactional")
+    assert "news@example.org sends transactional mail" in said.out
+    said = office("account", "lane", "news@example.org", "express")
+    assert (said.status, "write transactional or bulk" in said.err) == (2, True)
+    assert office("account", "lane", "bob@example.org", "bulk").status == 1
+
+
 def test_limits_of_ones_own(office: Office) -> None:
     office("account", "add", "ann@example.org")
     limits = office.json(

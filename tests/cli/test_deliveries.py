@@ -19,6 +19,10 @@ SHAPE = {
     "route",
     "cause",
     "reply",
+    "site",
+    "why",
+    "lane",
+    "priority",
 }
 
 
@@ -44,6 +48,7 @@ def test_the_list_for_people(office: Office) -> None:
     said = office("queue", "list", "--limit", "1")
     assert len(said.out.splitlines()) == 2
     assert "rate: 450 4.2.0 Come back later" in said.out
+    assert "\trelay.example\t" in said.out
     assert "in 59 min" in said.out
     assert "the first 1 are shown" in said.err
     assert "in all: 2 deferred" in said.err
@@ -59,6 +64,8 @@ def test_the_list_for_people(office: Office) -> None:
         ("--route", "upstream:relay", 2),
         ("--cause", "rate", 2),
         ("--cause", "dns", 0),
+        ("--site", "Relay.example", 2),
+        ("--site", "google", 0),
         ("--state", "deferred", 2),
         ("--state", "held", 0),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from postwicket.cli import rows
 from postwicket.core.state import State
 from postwicket.storage.values import QueueRow
@@ -18,6 +20,7 @@ ROW = QueueRow(
     cause="rate",
     reply="450 4.2.0 Later",
     sending=True,
+    site="relay",
 )
 
 
@@ -33,8 +36,18 @@ def test_json_is_the_contract() -> None:
         "route": "upstream:relay",
         "cause": "rate",
         "reply": "450 4.2.0 Later",
+        "site": "relay",
+        "why": "",
+        "lane": "transactional",
+        "priority": 0,
     }
 
 
 def test_people_see_what_is_under_way() -> None:
     assert rows.state_of(ROW) == "sending"
+
+
+def test_the_reason_is_what_it_waits_for_or_what_failed() -> None:
+    assert rows.reason_of(ROW) == "rate: 450 4.2.0 Later"
+    assert rows.reason_of(replace(ROW, reply="")) == "rate"
+    assert rows.reason_of(replace(ROW, why="next slot in 9 s")) == "next slot in 9 s"

@@ -48,6 +48,7 @@ def describe(account: Account) -> dict[str, object]:
         "password_over_smtp": account.password_over_smtp,
         "grants": sorted(grant.pattern for grant in account.grants),
         "limits": asdict(account.limits),
+        "lane": account.lane,
         "created": rfc3339(account.created),
     }
 
@@ -225,6 +226,7 @@ def _change(
     suspended: bool | None = None,
     password_over_smtp: bool | None = None,
     password_hash: str | None = None,
+    lane: str | None = None,
 ) -> None:
     wanted = canonical(address)
     with call.store() as store:
@@ -233,9 +235,31 @@ def _change(
             suspended=suspended,
             password_over_smtp=password_over_smtp,
             password_hash=password_hash,
+            lane=lane,
         )
         tell_journal(store, f"account {verb}", wanted, words)
     _tell(call, account, f"{wanted} {words}")
+
+
+@app.command("lane")
+def change_lane(
+    context: typer.Context,
+    address: AddressArgument,
+    lane: Annotated[
+        str,
+        typer.Argument(metavar="LANE", help="transactional or bulk.", show_default=False),
+    ],
+    *,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what an account's mail is when it does not say so itself; bulk waits for the rest."""
+    from postwicket.policy.lane import LANES
+
+    call = Call.of(context, config, as_json)
+    if lane not in LANES:
+        raise Refused(f"{lane!r} is no lane; write transactional or bulk", WRONG)
+    _change(call, "lane", address, f"sends {lane} mail, where a message does not say", lane=lane)
 
 
 @app.command()

@@ -34,6 +34,10 @@ DomainOption = Annotated[
 RouteOption = Annotated[
     str | None, typer.Option(help="Like upstream:gmail or capture.", show_default=False)
 ]
+SiteOption = Annotated[
+    str | None,
+    typer.Option(help="A set of exchangers, as queue list names it.", show_default=False),
+]
 CauseOption = Annotated[
     str | None,
     typer.Option(
@@ -52,6 +56,7 @@ class Filters:
     domain: str | None
     route: str | None
     cause: str | None
+    site: str | None
     state: str | None = None
 
     def selections(self, ids: Sequence[str] | None) -> list[Selection]:
@@ -69,6 +74,7 @@ class Filters:
                 domain=self.domain,
                 route=self.route,
                 cause=self.cause,
+                site=self.site,
                 state=_state(self.state),
             )
             for one in ([_checked(each) for each in ids] if ids else [None])
@@ -83,8 +89,7 @@ class Filters:
     @property
     def empty(self) -> bool:
         """Say whether nothing is chosen."""
-        given = (self.sender, self.recipient, self.domain, self.route, self.cause, self.state)
-        return not any(given)
+        return not any(asdict(self).values())
 
 
 def _state(text: str | None) -> State | None:
@@ -119,6 +124,7 @@ def list_queue(
     domain: DomainOption = None,
     route: RouteOption = None,
     cause: CauseOption = None,
+    site: SiteOption = None,
     state: Annotated[str | None, typer.Option(show_default=False)] = None,
     all: Annotated[bool, typer.Option("--all", help="Finished deliveries, too.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 50,
@@ -128,7 +134,13 @@ def list_queue(
     """List deliveries, oldest first."""
     call = Call.of(context, config, as_json)
     chosen = Filters(
-        sender=sender, recipient=recipient, domain=domain, route=route, cause=cause, state=state
+        sender=sender,
+        recipient=recipient,
+        domain=domain,
+        route=route,
+        cause=cause,
+        site=site,
+        state=state,
     )
     (selection,) = chosen.selections(None)
     every = all or (selection.state is not None and selection.state.final)
@@ -230,12 +242,18 @@ def _add(name: str, verb: Verb, *, done: str, help: str) -> None:
         domain: DomainOption = None,
         route: RouteOption = None,
         cause: CauseOption = None,
+        site: SiteOption = None,
         all: AllOption = False,
         config: ConfigOption = None,
         as_json: JsonOption = False,
     ) -> None:
         chosen = Filters(
-            sender=sender, recipient=recipient, domain=domain, route=route, cause=cause
+            sender=sender,
+            recipient=recipient,
+            domain=domain,
+            route=route,
+            cause=cause,
+            site=site,
         )
         _move(Call.of(context, config, as_json), name, ids, chosen, verb, done, all=all)
 

@@ -27,12 +27,21 @@ def describe(row: QueueRow) -> dict[str, object]:
         "route": row.route,
         "cause": row.cause,
         "reply": row.reply,
+        "site": row.site,
+        "why": row.why,
+        "lane": row.lane,
+        "priority": row.priority,
     }
 
 
 def state_of(row: QueueRow) -> str:
     """Return the state as people see it: a delivery under way is `sending`."""
     return "sending" if row.sending and not row.state.final else row.state.value
+
+
+def reason_of(row: QueueRow) -> str:
+    """Return what it waits for, in words, or what failed and the last reply."""
+    return row.why or ": ".join(part for part in (row.cause, row.reply) if part)
 
 
 def show_rows(rows: Sequence[QueueRow]) -> None:
@@ -47,9 +56,10 @@ def show_rows(rows: Sequence[QueueRow]) -> None:
             str(row.attempts),
             show.when(row.next_attempt, at),
             row.route,
-            f"{row.cause}: {row.reply}" if row.cause and row.reply else row.cause or row.reply,
+            row.site,
+            reason_of(row),
         )
         for row in rows
     ]
-    columns = ("id", "state", "sender", "recipient", "attempts", "next", "route", "reason")
+    columns = ("id", "state", "sender", "recipient", "attempts", "next", "route", "site", "reason")
     show.table(columns, cells)
