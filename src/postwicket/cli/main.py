@@ -18,6 +18,7 @@ from . import (
     life,
     send,
     serving,
+    suppression,
     trial,
 )
 from .call import DONE, LATER, NO, WRONG, Refused, remember
@@ -38,6 +39,7 @@ app.add_typer(account.app, name="account")
 app.add_typer(app_password.app, name="app-password")
 app.add_typer(deliveries.app, name="queue")
 app.add_typer(inbox.app, name="inbox")
+app.add_typer(suppression.app, name="suppression")
 app.command("trace")(life.trace)
 app.command("send")(send.send)
 

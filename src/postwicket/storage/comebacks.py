@@ -128,10 +128,11 @@ class SqliteSuppressions:
         wanted = {"address": address, "lane": lane, "limit": limit}
         return [suppression_from(row) for row in self._database.read("suppressions", wanted)]
 
-    def suppress(self, suppression: Suppression) -> None:
-        """Write to an address no more; what holds for good is not replaced by what ends."""
+    def suppress(self, *suppressions: Suppression) -> None:
+        """Write to addresses no more, all or none; what holds for good stays."""
         with self._database.writing() as connection:
-            put(connection, suppression)
+            for suppression in suppressions:
+                put(connection, suppression)
 
     def unsuppress(self, address: str, lane: str | None = None) -> int:
         """Write to an address again, in one lane or in any; return how many were taken away."""

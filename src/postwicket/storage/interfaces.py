@@ -352,8 +352,8 @@ class Suppressions(Protocol):
         """Return the suppressions, by address; what is None does not restrict."""
         ...
 
-    def suppress(self, suppression: Suppression) -> None:
-        """Write to an address no more; what holds for good is not replaced by what ends."""
+    def suppress(self, *suppressions: Suppression) -> None:
+        """Write to addresses no more, all or none; what holds for good stays."""
         ...
 
     def unsuppress(self, address: str, lane: str | None = None) -> int:

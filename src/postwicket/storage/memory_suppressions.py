@@ -22,9 +22,10 @@ class MemorySuppressions:
         ]
         return found[:limit]
 
-    def suppress(self, suppression: Suppression) -> None:
-        """Write to an address no more; what holds for good is not replaced by what ends."""
-        self._memory.suppress(suppression)
+    def suppress(self, *suppressions: Suppression) -> None:
+        """Write to addresses no more, all or none; what holds for good stays."""
+        for suppression in suppressions:
+            self._memory.suppress(suppression)
 
     def unsuppress(self, address: str, lane: str | None = None) -> int:
         """Write to an address again, in one lane or in any; return how many were taken away."""
