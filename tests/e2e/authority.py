@@ -26,11 +26,11 @@ class TestAuthority:
 
     __test__ = False
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, name: str = "Test authority") -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test authority")])
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         builder = _builder(self._name, self._name, self._key)
         builder = builder.add_extension(
             x509.BasicConstraints(ca=True, path_length=0), critical=True
@@ -38,15 +38,21 @@ class TestAuthority:
         self.ca = folder / "test-ca.pem"
         self.ca.write_bytes(_pem(builder.sign(self._key, hashes.SHA256())))
 
-    def pair(self, name: str) -> Pair:
-        """Return a new certificate for localhost and 127.0.0.1; `name` is its common name."""
+    def pair(self, name: str, *hosts: str, chain: bool = False, ended: bool = False) -> Pair:
+        """Return a new certificate; `name` is its common name and that of its files.
+
+        It is for the hosts (names or IP addresses), without any for localhost and 127.0.0.1.
+        With `chain` the authority's own certificate stands behind it, as DANE-TA wants it; one
+        that `ended` was good until an hour ago.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        names = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
-        builder = _builder(subject, self._name, key)
+        names = [_general(host) for host in hosts or ("localhost", "127.0.0.1")]
+        builder = _builder(subject, self._name, key, ended=ended)
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         made = Pair(self._folder / f"{name}.pem", self._folder / f"{name}.key")
-        made.certificate.write_bytes(_pem(builder.sign(self._key, hashes.SHA256())))
+        pem = _pem(builder.sign(self._key, hashes.SHA256()))
+        made.certificate.write_bytes(pem + (self.ca.read_bytes() if chain else b""))
         made.key.touch(mode=0o600)
         made.key.write_bytes(
             key.private_bytes(
@@ -58,10 +64,21 @@ class TestAuthority:
         return made
 
 
+def _general(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    *,
+    ended: bool = False,
 ) -> x509.CertificateBuilder:
-    now = dt.datetime.now(tz=dt.UTC)
+    now = dt.datetime.now(tz=dt.UTC) - dt.timedelta(days=2, hours=1) * ended
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

@@ -14,11 +14,13 @@ from typing import Final
 
 import pytest
 
+from tests.lab.postfix import open_folder
+from tests.lab.program import shared_port
 from tests.needs import need
 
 from .authority import TestAuthority
 from .conftest import Serve
-from .postfix import ACCEPTS_FIRST, Postfix, free_port
+from .postfix import ACCEPTS_FIRST, Postfix
 from .server import HOST, LISTENERS, Postwicket, SignIn, until
 
 INBOUND: Final = """\
@@ -59,7 +61,7 @@ class Place:
     """Our server, and the Postfix that it sends to."""
 
     def __init__(self, serve: Serve, folder: Path) -> None:
-        self.inbound = free_port()
+        self.inbound = shared_port()
         self.postfix = Postfix(
             folder / "postfix",
             TestAuthority(folder / "authority"),
@@ -96,11 +98,12 @@ def hand_in(
 
 
 @pytest.fixture
-def place(serve: Serve, tmp_path: Path) -> Iterator[Place]:
+def place(serve: Serve) -> Iterator[Place]:
     """Return everything running."""
-    made = Place(serve, tmp_path)
-    yield made
-    made.postfix.stop()
+    with open_folder("postfix") as folder:
+        made = Place(serve, folder)
+        yield made
+        made.postfix.stop()
 
 
 def test_a_bounce_that_comes_later(place: Place) -> None:

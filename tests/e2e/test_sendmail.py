@@ -6,10 +6,10 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
+from tests.lab.program import shared_port
 from tests.needs import need
 
 from .conftest import Serve
-from .postfix import free_port
 from .server import SENDMAIL, Postwicket, until
 
 CRON: Final = """\
@@ -36,7 +36,7 @@ password_file = "root.secret"
 
 
 def _installed(install: Serve) -> Postwicket:
-    server = install(listeners=LISTENER.format(port=free_port()))
+    server = install(listeners=LISTENER.format(port=shared_port()))
     root = server.account("root@mail.example.org")
     secret = server.folder / "root.secret"
     secret.touch(mode=0o600)

@@ -13,6 +13,8 @@ from typing import Final
 
 import pytest
 
+from tests.lab.postfix import open_folder
+
 from .authority import TestAuthority
 from .clients import ATTACHMENT, SENDER, letter
 from .postfix import PASSWORD, USER, Postfix
@@ -54,15 +56,15 @@ password = "{password}"
 
 
 @pytest.fixture(scope="module")
-def postfix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postfix]:
+def postfix() -> Iterator[Postfix]:
     """Return a running Postfix."""
-    folder = tmp_path_factory.mktemp("postfix")
-    postfix = Postfix(folder, TestAuthority(folder / "authority"))
-    try:
-        postfix.start()
-        yield postfix
-    finally:
-        postfix.stop()
+    with open_folder("postfix") as folder:
+        postfix = Postfix(folder, TestAuthority(folder / "authority"))
+        try:
+            postfix.start()
+            yield postfix
+        finally:
+            postfix.stop()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,172 @@
+"""What receivers do that they should not: a coroutine for each, over one connection."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Final
+
+from .hostile import HANG_UP, Gone, Misdeed, Talk
+
+STAGES: Final = ("greeting", "EHLO", "MAIL", "RCPT", "DATA", ".")
+PAUSE: Final = 0.1  # seconds between two octets, or two lines, of one that takes its time
+_BIG: Final = b"x" * 500
+
+
+def polite(**offered: ssl.SSLContext) -> Misdeed:
+    """Do nothing wrong, with TLS where a context is given."""
+
+    async def misdeed(talk: Talk) -> None:
+        await talk.converse(tls=offered.get("tls"))
+
+    return misdeed
+
+
+def says(stage: str, reply: str | bytes) -> Misdeed:
+    """Say something at one stage, and be polite before and after."""
+
+    async def misdeed(talk: Talk) -> None:
+        await talk.converse({stage: reply})
+
+    return misdeed
+
+
+def hangs_up(stage: str) -> Misdeed:
+    """Close the connection where a reply was due."""
+    return says(stage, HANG_UP)
+
+
+def goes_away(stage: str) -> Misdeed:
+    """Say 421 and close the connection (RFC 5321, section 3.8)."""
+
+    async def misdeed(talk: Talk) -> None:
+        def reply(_command: str) -> str:
+            asyncio.get_running_loop().call_soon(talk.writer.transport.close)
+            return "421 4.3.2 shutting down"
+
+        await talk.converse({stage: reply})
+
+    return misdeed
+
+
+def picks(command: str) -> str:
+    """Take some recipients, and refuse others for now or for ever, by their local part."""
+    if "gone" in command:
+        return "550 5.1.1 no such person here"
+    if "full" in command:
+        return "452 4.2.2 this mailbox is full"
+    return "250 2.1.5 ok"
+
+
+async def picks_recipients(talk: Talk) -> None:
+    """Take one and refuse another."""
+    await talk.converse({"RCPT": picks})
+
+
+async def endless_reply(talk: Talk) -> None:
+    """Never come to the last line of the reply to EHLO, as quickly as the network takes it."""
+    await talk.say("220 hostile ESMTP")
+    await talk.command()
+    while True:
+        await talk.say("250-" + "and so on " * 40)
+
+
+async def endless_line(talk: Talk) -> None:
+    """Never end a line."""
+    while True:
+        await talk.say(b"220 " + _BIG)
+
+
+async def huge_banner(talk: Talk) -> None:
+    """Greet with a megabyte."""
+    for _ in range(2000):
+        await talk.say(b"220-" + _BIG + b"\r\n")
+    await talk.converse()
+
+
+async def bare_line_feeds(talk: Talk) -> None:
+    """End the lines of replies as no RFC allows, and put a second reply into the first."""
+    await talk.say(b"220 hostile ESMTP\n")
+    while True:
+        await talk.command()
+        await talk.say(b"250-ok\n250 PIPELINING\n")
+
+
+async def octet_by_octet(talk: Talk) -> None:
+    """Take one's time for every octet of the greeting, for ever."""
+    while True:
+        await talk.say(b"2")
+        await asyncio.sleep(PAUSE)
+
+
+async def line_by_line(talk: Talk) -> None:
+    """Take one's time for every line of the reply to a message, for ever."""
+    await talk.say("220 hostile ESMTP")
+    while not (await talk.command()).upper().startswith("DATA"):
+        await talk.say("250 ok")
+    await talk.say("354 go")
+    await talk.content()
+    while True:
+        await talk.say("250-wait")
+        await asyncio.sleep(PAUSE)
+
+
+async def never_greets(talk: Talk) -> None:
+    """Say nothing at all."""
+    await talk.silence()
+
+
+async def garbage_for_tls(talk: Talk) -> None:
+    """Offer STARTTLS, and answer the handshake with something else."""
+    await _until_starttls(talk)
+    await talk.reader.read(65_536)
+    await talk.say(b"500 what is this?\r\n" * 10)
+    raise Gone
+
+
+async def stalls_tls(talk: Talk) -> None:
+    """Offer STARTTLS, and never answer the handshake."""
+    await _until_starttls(talk)
+    await talk.silence()
+
+
+async def refuses_tls(talk: Talk) -> None:
+    """Offer STARTTLS, and then not have it."""
+    await talk.converse(
+        {"STARTTLS": "454 4.7.0 TLS not available"}, tls=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    )
+
+
+async def injects_behind_starttls(talk: Talk) -> None:
+    """Say more than one was asked for, just before the handshake (CVE-2021-38371)."""
+    await talk.say("220 hostile ESMTP")
+    while not (await talk.command()).upper().startswith("STARTTLS"):
+        await talk.say("250-hostile\r\n250-PIPELINING\r\n250 STARTTLS")
+    await talk.say("220 go\r\n250-hostile\r\n250 AUTH PLAIN")
+    await talk.silence()
+
+
+async def says_too_much(talk: Talk) -> None:
+    """Answer each command twice."""
+    await talk.say("220 hostile ESMTP")
+    while True:
+        command = (await talk.command()).upper()
+        if command.startswith("EHLO"):
+            await talk.say("250-hostile\r\n250 PIPELINING")
+        elif command.startswith("DATA"):
+            await talk.say("354 go\r\n250 2.0.0 taken\r\n250 2.0.0 taken")
+            await talk.content()
+        else:
+            await talk.say("250 ok\r\n250 ok")
+
+
+async def takes_without_354(talk: Talk) -> None:
+    """Say 250 to DATA."""
+    await talk.converse({"DATA": "250 thank you"})
+
+
+async def _until_starttls(talk: Talk) -> None:
+    await talk.say("220 hostile ESMTP")
+    while not (await talk.command()).upper().startswith("STARTTLS"):
+        await talk.say("250-hostile\r\n250-PIPELINING\r\n250 STARTTLS")
+    await talk.say("220 go")
