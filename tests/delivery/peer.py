@@ -59,7 +59,9 @@ class Peer:
     async def listening(self, port: int = 0) -> AsyncIterator[Peer]:
         """Accept connections inside the block."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: PeerSession(self), "127.0.0.1", port)
+        server = await loop.create_server(
+            lambda: PeerSession(self), "127.0.0.1", port, backlog=4096
+        )
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self

@@ -3,9 +3,10 @@
 The window is what a worker has in memory; the queue is everything else, however long.  Nobody may
 fill the window: a place, an account or the bulk lane may hold as much as is still free, times a
 factor (dynamic thresholds, Choudhury and Hahne 1998), so that there is always room for who comes
-next, however many are greedy.  Two more bounds keep slow places from holding much: who takes mail
-may hold what it took in half a minute, and all those together of whom nobody knows whether they
-take any, half of the window.
+next, however many are greedy.  More bounds keep slow places from holding much.  Who takes mail may
+hold what it took in half a minute.  Of whom nobody knows whether it takes any, one or two
+deliveries are tried; all those together hold at most half of the window, and those that have
+failed before an eighth.
 
 Who may not be in now is given the time at which its turn is thought to come, and goes back to the
 queue for that long: that costs a row and no attempt.
@@ -23,12 +24,16 @@ from postwicket.policy.pace import Flow
 
 from .pacing import Pacing
 
+UNPROVEN: Final = 2  # deliveries that are tried where nobody knows; one where there are many such
 FIRST: Final = 16  # deliveries that a place may hold before it has shown what it takes
 HALF_MINUTE: Final = 30.0  # seconds
 HOPE: Final = 2.0
 SLOT: Final = 0.25  # seconds: who comes at about the same time comes in one batch
+FIRST_TRIAL: Final = 1.0  # seconds until it is looked whether a place takes mail, growing to
+LONGEST_TRIAL: Final = 30.0
 LONGEST: Final = 600.0  # seconds: nobody is away for longer without having been looked at
-UNKNOWN_RATE: Final = 50.0  # deliveries a second, assumed of who has not shown a rate
+UNKNOWN_RATE: Final = 50.0  # deliveries a second, assumed of a place that has not shown its rate
+QUICK_RATE: Final = 500.0  # the same of an account, or of the bulk lane
 SLOWEST_RATE: Final = 5.0  # deliveries a second, hoped for of anybody without a limit
 ACCOUNT: Final = 2.0  # times what is free
 UPSTREAM: Final = 4.0
@@ -39,13 +44,27 @@ FRESH: Final = 0.75
 class Share:
     """What one place, account or lane has of the window."""
 
-    __slots__ = ("_flow", "booked", "held", "name", "pacing", "proven", "trusted")
+    __slots__ = (
+        "_flow",
+        "booked",
+        "failed",
+        "held",
+        "name",
+        "pacing",
+        "place",
+        "proven",
+        "since",
+        "trusted",
+    )
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, place: bool = False) -> None:
         self.name = name
+        self.place = place
         self.held = 0
         self.booked = 0.0  # when the next one comes that is sent away
         self.proven = False
+        self.failed = False  # the last thing heard from it was that it takes none
+        self.since = 0.0  # since when somebody waits for news from it; 0 while nobody does
         self.trusted = False  # an upstream, or what stays here: bounded by what is free only
         self.pacing: Pacing | None = None  # of a place
         self._flow = Flow()
@@ -69,7 +88,7 @@ class Share:
         if limit is not None:
             return limit
         if not self.proven or now - self._flow.since < 2.0 or not self._flow.level:
-            return UNKNOWN_RATE
+            return UNKNOWN_RATE if self.place else QUICK_RATE
         headroom = self.pacing.headroom() if self.pacing is not None else 1.0
         return max(SLOWEST_RATE, HOPE * headroom * self._flow.per_second(now))
 
@@ -95,6 +114,7 @@ class Calendar:
         self.held = 0
         self._clock = clock
         self._chance = chance
+        self._failed = 0  # deliveries held by places that took none when they were last tried
         self._unproven = 0  # deliveries held by places that have not shown that they take mail
         self._places: dict[str, Share] = {}
         self._accounts: dict[str, Share] = {}
@@ -107,7 +127,7 @@ class Calendar:
         """Return the share of a place that takes mail."""
         share = self._places.get(name)
         if share is None:
-            share = self._places[name] = Share(name)
+            share = self._places[name] = Share(name, place=True)
         return share
 
     def trust(self, name: str) -> None:
@@ -117,9 +137,15 @@ class Calendar:
 
     def prove(self, share: Share, *, proven: bool) -> None:
         """Learn whether a place takes mail."""
-        if share.proven is not proven and not share.trusted:
-            share.proven = proven
-            self._unproven += -share.held if proven else share.held
+        if share.trusted:
+            return
+        held = share.held
+        self._count(share, -held)
+        share.proven, share.failed = proven, not proven
+        if proven:
+            share.since = 0.0
+            share.booked = min(share.booked, self._clock())
+        self._count(share, held)
 
     def tidy(self) -> None:
         """Forget who has nothing here."""
@@ -195,6 +221,10 @@ class Calendar:
         now = self._clock()
         rate = share.rate(now)
         start = max(share.booked, now + share.held / rate, not_before)
+        if not share.proven:
+            # Nothing is known before there is news: as long again as it has been waited for.
+            share.since = share.since or now
+            start = max(start, now + min(LONGEST_TRIAL, max(FIRST_TRIAL, now - share.since)))
         last = max(now, not_before) + LONGEST
         share.booked = min(start + count / rate, last)
         if start >= last:
@@ -215,14 +245,23 @@ class Calendar:
         place.held += count
         if not place.proven:
             self._unproven += count
+            if place.failed:
+                self._failed += count
 
     def _room_of(self, at: Share, free: int, now: float) -> float:
         """Return how much a place may hold."""
         if at.trusted:
             return UPSTREAM * free
         if not at.proven:
-            return min(free, self.window / 2 - self._unproven)
+            return self._trial_of(at)
         return min(free, FIRST + at.lately(now))
+
+    def _trial_of(self, at: Share) -> int:
+        """Return how much a place may hold of which nobody knows whether it takes mail."""
+        if self._unproven >= self.window / 2 or (at.failed and self._failed >= self.window / 8):
+            return 0
+        few = self._unproven < self.window / 4 and not at.failed
+        return UNPROVEN if few else 1
 
     def _why(self, at: Share, now: float) -> str:
         if not at.proven:

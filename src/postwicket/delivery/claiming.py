@@ -46,6 +46,7 @@ class Claiming:
         self._take = take
         self._held = held
         self._loop = asyncio.get_running_loop()
+        self.more = False  # the last question brought something: there may be more
         self._claiming = False
         self._stopped = False
         self._renewed = clock()
@@ -64,7 +65,7 @@ class Claiming:
 
     def look_soon(self) -> None:
         """Look before the second has passed: there is room again."""
-        if not self._stopped and not self._claiming:
+        if self.more and not self._stopped and not self._claiming:
             self._look_in(MORE_AFTER)
 
     # --- inside -------------------------------------------------------------------------------
@@ -98,6 +99,7 @@ class Claiming:
         if future.cancelled() or future.exception() is not None:
             return  # asked again within a second
         found = future.result()
+        self.more = bool(found)
         if not found:
             return
         count = sum([len(claimed.deliveries) for claimed in found])

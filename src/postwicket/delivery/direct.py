@@ -95,7 +95,7 @@ class Direct:
         if search is None:
             search = self._searches[key] = _Search(self._clock())
             search.task = asyncio.get_running_loop().create_task(
-                self._search(key, domain, source, search)
+                self._search(key, domain, source, shipment.message)
             )
         search.waiting.append(shipment)
 
@@ -167,13 +167,14 @@ class Direct:
             self._pools[site.name] = pool
         return pool
 
-    async def _search(self, key: Hashable, domain: str, source: str, search: _Search) -> None:
+    async def _search(self, key: Hashable, domain: str, source: str, message: Message) -> None:
         """Find the way to a domain, and send on who waits for it."""
+        search = self._searches[key]
         try:
             async with self._turn:
-                route = await self._find(domain, source, search.waiting[0].message)
+                route = await self._find(domain, source, message)
         finally:
-            self._searches.pop(key, None)
+            del self._searches[key]
         if len(self._known) >= MOST_KNOWN:
             del self._known[next(iter(self._known))]
         self._known[key] = route

@@ -334,8 +334,11 @@ class Dispatcher:
             if fresh[1] <= 0:
                 self._kept -= fresh[0]
                 del self._fresh[message.id]
-        if self.held <= 0:
-            self._empty.set()
+        held = self.held
+        if held <= self._calendar.window // 2:
+            self._claiming.look_soon()
+            if held <= 0:
+                self._empty.set()
 
     def _hand_back_all(self, shipments: Sequence[Shipment]) -> None:
         for shipment in shipments:
