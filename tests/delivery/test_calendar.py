@@ -43,7 +43,7 @@ def fill(window: Calendar, account: str, place: str, *, bulk: bool = False) -> i
         st.tuples(st.sampled_from("abcde"), st.integers(0, 30), st.booleans(), st.booleans()),
         max_size=300,
     ),
-    st.integers(20, 2000),
+    st.integers(128, 2000),  # less is less than one delivery for each of so many
 )
 def test_there_is_always_room_for_who_comes_next(
     comers: list[tuple[str, int, bool, bool]], size: int
