@@ -165,7 +165,10 @@ def test_a_refusal_costs_nothing(run: Run) -> None:
         async with listening("127.0.0.1") as good:
             shut = [refusing("127.0.0.2"), refusing("127.0.0.3"), refusing("::1")]
             began = time.monotonic()
-            made = await dial([*shut, good.target], Caller, Dial(timeout=30))
+            told: list[str] = []
+            how = Dial(timeout=30, note=told.append)
+            made = await dial([*shut, good.target], Caller, how)
+            assert [text.partition(": ")[0] for text in told] == [each.shown for each in shut]
             assert time.monotonic() - began < 0.2
             assert made.target == good.target
             made.hang_up()
@@ -256,8 +259,11 @@ def test_an_objection_is_heard_at_the_last_moment(run: Run) -> None:
             def may(address: str, port: int) -> str:
                 return "it is ours" if (address, port) == ("127.0.0.1", bad.target.port) else ""
 
-            made = await dial([bad.target, good.target], Caller, Dial(timeout=5, may=may))
+            told: list[str] = []
+            how = Dial(timeout=5, may=may, note=told.append)
+            made = await dial([bad.target, good.target], Caller, how)
             assert made.target == good.target
+            assert told == [f"{bad.target.shown}: it is ours"]
             with pytest.raises(Unreached, match="it is ours"):
                 await dial([bad.target], Caller, Dial(timeout=5, may=may))
             await asyncio.sleep(0.05)
@@ -308,7 +314,7 @@ def test_a_connection_that_is_gone_before_it_is_used_is_a_failure(run: Run) -> N
             transport.abort()
             await asyncio.sleep(0.01)
             with pytest.raises(ConnectionResetError):
-                standby.hand_over(Caller(host.target))
+                standby.check()
 
     run(test)
 

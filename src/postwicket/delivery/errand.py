@@ -155,9 +155,13 @@ class Errand:
                 self._connection.remote = target.shown
                 return self._connection
 
-            sources = tuple(self.way.source.split())
-            connect = means.timeouts.connect
-            await dial(found, made, Dial(timeout=connect, sources=sources, may=host.objection))
+            how_to = Dial(
+                timeout=means.timeouts.connect,
+                sources=tuple(self.way.source.split()),
+                may=host.objection,
+                note=lambda text: self._story.remark(means.clock(), text),
+            )
+            await dial(found, made, how_to)
         except Unreached as no:
             self._connection = None
             self._story.remark(means.clock(), str(no.answer))

@@ -34,12 +34,14 @@ class Dial:
     `timeout` is in seconds, for each address.  `sources` are local addresses to connect from, at
     most one of each family; with any, only addresses of their families are tried: what is set up
     for the one address (SPF, PTR, reputation) does not hold for another.  `may` says of an address
-    and port why there may be no connection, or "".
+    and port why there may be no connection, or "".  `note` hears of addresses that failed where
+    another one did not.
     """
 
     timeout: float
     sources: tuple[str, ...] = ()
     may: Callable[[str, int], str] = _anywhere
+    note: Callable[[str], None] = lambda _text: None
     stagger: float = STAGGER
 
     def source_for(self, target: Target) -> str | None:
@@ -67,10 +69,12 @@ async def dial(found: Sequence[Target], protocol: Callable[[Target], P], how: Di
         return await _race(runners, protocol, how, failures)
     target, source = runners[0]
     try:
-        return await _connect(target, source, how.timeout, lambda: protocol(target))
+        made = await _connect(target, source, how.timeout, lambda: protocol(target))
     except OSError as error:
         failures.append(_failure(target, error, how.timeout))
         raise Unreached(_sum_of(failures)) from None
+    _tell(failures, how)
+    return made
 
 
 async def _race(
@@ -95,9 +99,13 @@ async def _race(
             for task in [task for task in running if task in done]:
                 target = running.pop(task)
                 try:
-                    return task.result().hand_over(protocol(target))
+                    standby = task.result()
+                    standby.check()
                 except OSError as error:
                     failures.append(_failure(target, error, how.timeout))
+                else:
+                    _tell(failures, how)
+                    return standby.hand_over(protocol(target))
     finally:
         for task in running:
             task.add_done_callback(_hang_up)
@@ -131,18 +139,23 @@ class _Standby(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._lost = True
 
-    def hand_over(self, protocol: P) -> P:
-        """Let `protocol` have the connection; raise OSError if it is gone already."""
+    def check(self) -> asyncio.Transport:
+        """Return the transport; raise OSError if the connection is gone already."""
         if self._transport is None or self._lost:
             raise ConnectionResetError("the connection was lost as soon as it was made")
-        self._transport.set_protocol(protocol)
-        protocol.connection_made(self._transport)
-        if self._heard and not self._transport.is_closing():
+        return self._transport
+
+    def hand_over(self, protocol: P) -> P:
+        """Let `protocol` have the connection, and hear what was said so far."""
+        transport = self.check()
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        if self._heard and not transport.is_closing():
             protocol.data_received(self._heard)
-        if self._ended and not (self._transport.is_closing() or protocol.eof_received()):
-            self._transport.close()
-        if self._heard and not self._transport.is_closing():
-            self._transport.resume_reading()
+        if self._ended and not (transport.is_closing() or protocol.eof_received()):
+            transport.close()
+        if self._heard and not transport.is_closing():
+            transport.resume_reading()
         return protocol
 
     def hang_up(self) -> None:
@@ -184,6 +197,11 @@ def _failure(target: Target, error: OSError, timeout: float) -> Answer:
     # Ours has no number; the system's own (ETIMEDOUT) says so itself.
     why = error.strerror if error.errno else f"waited {timeout:.0f} s"
     return _no(target, Trouble.TIMEOUT, str(why))
+
+
+def _tell(failures: Sequence[Answer], how: Dial) -> None:
+    for failure in failures:
+        how.note(failure.detail)
 
 
 def _no(target: Target, trouble: Trouble, why: str) -> Answer:
