@@ -71,9 +71,10 @@ class ScriptedResolver:
         records: tuple[str, ...] = ()
         secure = False
         verdict = said if isinstance(said, Verdict) else Verdict.FOUND
+        mark = "|" if kind == "TXT" else ";"  # texts have semicolons of their own
         if isinstance(said, str):
             secure = said.endswith(" secure")
-            records = tuple(part.strip() for part in said.removesuffix(" secure").split(";"))
+            records = tuple(part.strip() for part in said.removesuffix(" secure").split(mark))
         return Lookup(
             name=name,
             kind=kind,
