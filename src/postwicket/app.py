@@ -103,6 +103,8 @@ async def _work(
             settings,
             time.time,
             listening=[listening.getsockname()[:2] for listening in sockets.values()],
+            count=queue.count_tls,
+            disk=disk,
         )
         ring = _ring(settings, store, log)
         signer = _signer(settings, ring, queue, signing)

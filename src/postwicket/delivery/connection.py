@@ -115,6 +115,7 @@ class Connection(asyncio.Protocol):
         self._tls_plan = tls
         self._tls: TlsLayer | None = None
         self._counted = False  # how TLS went was told
+        self._ends = ("", "")  # our IP address and the peer's
         self._timeouts = timeouts
         self._clock = clock
         self.owner = owner  # changes when an errand hands it over to its pool
@@ -183,6 +184,8 @@ class Connection(asyncio.Protocol):
         # uvloop's transports are asyncio.Transport in all but name.
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=MOST_BUFFERED)
+        ours, theirs = map(transport.get_extra_info, ("sockname", "peername"))
+        self._ends = (ours[0] if ours else "", theirs[0] if theirs else "")
         self.machine.remark(f"connected to {self.remote}")
         if self._implicit:
             self._start_tls()
@@ -336,7 +339,7 @@ class Connection(asyncio.Protocol):
         """Tell how TLS went, once."""
         if not self._counted and self._tls_plan is not None and self._tls_plan.heard is not None:
             self._counted = True
-            self._tls_plan.heard(verdict, self.remote)
+            self._tls_plan.heard(verdict, *self._ends)
 
     def _write_alert(self, tls: TlsLayer) -> None:
         out = tls.data_to_send()

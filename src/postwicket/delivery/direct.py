@@ -8,21 +8,23 @@ wait for it.  A domain that takes no mail is an answer like any other, and an at
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 from typing import Any, Final, TypeAlias
 
+from postwicket.core.envelope import NO_DEMANDS, Demands
 from postwicket.net.reach import Reach
 from postwicket.net.tls_plan import TlsPlan
+from postwicket.policy.transport import Security
 from postwicket.smtp.client.answer import Answer
 from postwicket.smtp.client.transcript import Transcript
 from postwicket.storage.values import Message
 
 from .destination import Destination, Exchanger
 from .errand import rank
-from .exchanger_host import ClearText, ExchangerHost, Security
+from .exchanger_host import ExchangerHost, Lately
 from .pool import Consignor, Pool, Surroundings
 from .shipment import Shipment, Told
 from .sites import Site, Sites
@@ -32,8 +34,9 @@ MOST_QUESTIONS: Final = 100  # domains looked up at once; each may ask for MX, A
 MOST_KNOWN: Final = 50_000  # domains; a few hundred octets each
 DOUBT_FOR: Final = 15.0  # seconds that the same "we do not know" is told to who comes next
 
+_Key: TypeAlias = tuple[str, str, Demands]  # domain, source address, what its mail demands
 Finder: TypeAlias = Callable[[str], Coroutine[Any, Any, Destination | Answer]]
-Guard: TypeAlias = Callable[[Destination, Exchanger, Message], Awaitable[Security | Answer]]
+Guard: TypeAlias = Callable[[Destination, Exchanger, Demands], Awaitable[Security | Answer]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,7 @@ class Guide:
     """Who knows what direct delivery does not know itself.
 
     `find` says where mail for a domain goes, `secure` how safe a connection to an exchanger has
-    to be for a message, `tls` how that is done, `sites` who shares a limit, `reach`
+    to be for mail with such demands, `tls` how that is done, `sites` who shares a limit, `reach`
     where nobody may connect to.
     """
 
@@ -78,15 +81,16 @@ class Direct:
         self._around = around
         self._consignor = consignor
         self._clock = around.means.clock
-        self._known: dict[Hashable, _Route] = {}
-        self._searches: dict[Hashable, _Search] = {}
+        self._known: dict[_Key, _Route] = {}
+        self._searches: dict[_Key, _Search] = {}
         self._pools: dict[str, Pool] = {}
-        self._clear = ClearText(self._clock)
+        self._lately = Lately(self._clock)
         self._turn = asyncio.Semaphore(MOST_QUESTIONS)
 
     def submit(self, shipment: Shipment, domain: str, source: str) -> None:
         """Take a shipment to recipients of one domain (A-labels, or a literal in brackets)."""
-        key = (domain, source)
+        demands = tls_demands(shipment.message)
+        key = (domain, source, demands)
         route = self._known.get(key)
         if route is not None and self._clock() < route.until:
             self._send(shipment, route.found)
@@ -94,14 +98,12 @@ class Direct:
         search = self._searches.get(key)
         if search is None:
             search = self._searches[key] = _Search(self._clock())
-            search.task = asyncio.get_running_loop().create_task(
-                self._search(key, domain, source, shipment.message)
-            )
+            search.task = asyncio.get_running_loop().create_task(self._search(key))
         search.waiting.append(shipment)
 
     def place_of(self, domain: str, source: str) -> str:
         """Return the name of the site that a domain is known to belong to, or of the domain."""
-        route = self._known.get((domain, source))
+        route = self._known.get((domain, source, NO_DEMANDS))
         if route is None or isinstance(route.found, Answer):
             return f"domain {domain}"
         return place_of(route.found[1])
@@ -167,12 +169,12 @@ class Direct:
             self._pools[site.name] = pool
         return pool
 
-    async def _search(self, key: Hashable, domain: str, source: str, message: Message) -> None:
+    async def _search(self, key: _Key) -> None:
         """Find the way to a domain, and send on who waits for it."""
         search = self._searches[key]
         try:
             async with self._turn:
-                route = await self._find(domain, source, message)
+                route = await self._find(*key)
         finally:
             del self._searches[key]
         if len(self._known) >= MOST_KNOWN:
@@ -181,13 +183,13 @@ class Direct:
         for shipment in search.waiting:
             self._send(shipment, route.found)
 
-    async def _find(self, domain: str, source: str, message: Message) -> _Route:
+    async def _find(self, domain: str, source: str, demands: Demands) -> _Route:
         guide = self._guide
         destination = await guide.find(domain)
         if isinstance(destination, Answer):
             return _Route(destination, self._clock() + DOUBT_FOR)
         secured = await asyncio.gather(
-            *(guide.secure(destination, one, message) for one in destination.exchangers)
+            *(guide.secure(destination, one, demands) for one in destination.exchangers)
         )
         hosts: list[tuple[int, ExchangerHost]] = []
         notes = list(destination.left_out)
@@ -212,9 +214,17 @@ class Direct:
             security,
             hostname=self._guide.hostname,
             tls=partial(self._guide.tls, exchanger),
-            clear=self._clear,
+            lately=self._lately,
             reach=self._guide.reach,
         )
+
+
+def tls_demands(message: Message) -> Demands:
+    """Return what a message demands of TLS, and nothing else: that is what ways differ by."""
+    demands = message.demands
+    if not (demands.require_tls or demands.tls_optional):
+        return NO_DEMANDS
+    return Demands(require_tls=demands.require_tls, tls_optional=demands.tls_optional)
 
 
 def place_of(site: Site) -> str:

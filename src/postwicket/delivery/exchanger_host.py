@@ -2,72 +2,55 @@
 
 Where nothing forbids clear text and TLS fails, the exchanger is tried once more without, and for
 an hour no TLS is tried with it: half of a broken TLS server's connections would otherwise be
-spent on finding out.
+spent on finding out.  The same with a certificate that is verified only on trial.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
-from typing import Final, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Final, TypeAlias
 
 from postwicket.core.clock import Clock
+from postwicket.core.tls_verdict import TlsVerdict
 from postwicket.net.reach import Reach
 from postwicket.net.tls_plan import TlsPlan
+from postwicket.policy.transport import Level, Security
 from postwicket.smtp.client.answer import Answer, Stage
 from postwicket.smtp.client.opening import Opening
 
 from .destination import Exchanger
 from .dialling import Target
 
-IN_CLEAR_FOR: Final = 3600.0  # seconds
+WEAKER_FOR: Final = 3600.0  # seconds
 MOST_REMEMBERED: Final = 10_000
 
-
-class Security(Protocol):
-    """How safe a connection to one exchanger has to be."""
-
-    @property
-    def demand(self) -> Hashable:
-        """Shipments share a connection only if this is equal."""
-        ...
-
-    @property
-    def clear_allowed(self) -> bool:
-        """Whether mail may go without TLS where TLS does not come about."""
-        ...
+Heard: TypeAlias = Callable[[TlsVerdict, str, str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Opportunistic:
-    """TLS with whoever answers, clear text where there is none."""
-
-    demand: Hashable = "opportunistic"
-    clear_allowed: bool = True
-
-
-class ClearText:
-    """The hosts with which TLS failed lately, where it was not needed."""
+class Lately:
+    """With which hosts TLS of some level failed lately, where something weaker would do."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._until: dict[str, float] = {}
+        self._failed: dict[tuple[str, Level], tuple[TlsVerdict, float]] = {}
 
-    def has(self, host: str) -> bool:
-        """Say whether TLS is not worth trying."""
-        until = self._until.get(host)
-        if until is None:
-            return False
-        if self._clock() < until:
-            return True
-        del self._until[host]
-        return False
+    def failed(self, host: str, level: Level) -> TlsVerdict | None:
+        """Return how it failed, or None where it is worth trying."""
+        found = self._failed.get((host, level))
+        if found is None:
+            return None
+        if self._clock() < found[1]:
+            return found[0]
+        del self._failed[host, level]
+        return None
 
-    def remember(self, host: str) -> None:
-        """Try no TLS for a while; the oldest is forgotten where there are too many."""
-        if len(self._until) >= MOST_REMEMBERED:
-            del self._until[next(iter(self._until))]
-        self._until[host] = self._clock() + IN_CLEAR_FOR
+    def remember(self, host: str, level: Level, verdict: TlsVerdict) -> None:
+        """Do not try it for a while; the oldest is forgotten where there are too many."""
+        if len(self._failed) >= MOST_REMEMBERED:
+            del self._failed[next(iter(self._failed))]
+        self._failed[host, level] = (verdict, self._clock() + WEAKER_FOR)
 
 
 class ExchangerHost:
@@ -80,7 +63,7 @@ class ExchangerHost:
         *,
         hostname: str,
         tls: Callable[[Security], TlsPlan | None],
-        clear: ClearText,
+        lately: Lately,
         reach: Reach,
     ) -> None:
         self.name = exchanger.name
@@ -88,7 +71,8 @@ class ExchangerHost:
         self._exchanger = exchanger
         self._hostname = hostname
         self._tls = tls
-        self._clear = clear
+        self._lately = lately
+        self._verdict = TlsVerdict.FAILED  # of the last connection that told one
         self._reach = reach
 
     async def targets(self) -> Sequence[Target]:
@@ -101,20 +85,43 @@ class ExchangerHost:
 
     def terms(self) -> tuple[Opening, TlsPlan | None]:
         """Return how to open a session now; raise `Unreached` when that cannot be said."""
-        optional = self.security.clear_allowed
-        plan = None if optional and self._clear.has(self.name) else self._tls(self.security)
+        security = self._now()
+        plan = self._tls(security)
+        if plan is not None:
+            plan = replace(plan, heard=partial(self._heard, plan.heard))
         return (
-            Opening(hostname=self._hostname, starttls=plan is not None, tls_optional=optional),
+            Opening(
+                hostname=self._hostname,
+                starttls=plan is not None,
+                tls_optional=security.clear_allowed,
+                requiretls=security.require_tls,
+            ),
             plan,
         )
 
     def once_more(self, answer: Answer) -> str:
-        """Say that it is tried without TLS, if that is what failed and nothing forbids it."""
-        if (
-            answer.stage is not Stage.TLS
-            or not self.security.clear_allowed
-            or self._clear.has(self.name)
-        ):
+        """Say that it is tried in a weaker way, if TLS is what failed and nothing forbids it."""
+        security = self._now()
+        weaker = security.otherwise()
+        if answer.stage is not Stage.TLS or weaker is None:
             return ""
-        self._clear.remember(self.name)
-        return f"{self.name}: TLS failed and nothing forbids clear text: once more without"
+        self._lately.remember(self.name, security.level, self._verdict)
+        if weaker.level is Level.NONE:
+            return f"{self.name}: TLS failed and nothing forbids clear text: once more without"
+        return f"{self.name}: not verified, which is only on trial: once more without verifying"
+
+    def _now(self) -> Security:
+        """Return what is demanded, after what failed lately."""
+        security = self.security
+        while (verdict := self._lately.failed(self.name, security.level)) is not None:
+            weaker = security.otherwise(verdict)
+            if weaker is None:
+                break
+            security = weaker
+        return security
+
+    def _heard(self, told: Heard | None, verdict: TlsVerdict, ours: str, theirs: str) -> None:
+        if verdict is not TlsVerdict.SUCCESS:
+            self._verdict = verdict
+        if told is not None:
+            told(verdict, ours, theirs)

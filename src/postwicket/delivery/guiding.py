@@ -3,44 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 
 from postwicket.config.settings import Settings
 from postwicket.core.clock import Clock
-from postwicket.net.certificates import client_context
-from postwicket.net.tls_plan import TlsPlan
-from postwicket.storage.values import Message
 
-from .destination import Destination, Exchanger
 from .direct import Guide
-from .exchanger_host import Opportunistic, Security
 from .exchangers import Destinations
 from .naming import reach_for, resolver_for, rules_for
+from .safety import Count, Safety
 from .sites import Sites
 
 
 def guide_for(
-    settings: Settings, clock: Clock, *, listening: Sequence[tuple[str, int]] = ()
+    settings: Settings,
+    clock: Clock,
+    *,
+    listening: Sequence[tuple[str, int]] = (),
+    count: Count = lambda _: None,
+    disk: Executor | None = None,
 ) -> Guide:
     """Return what direct delivery has to be told under these settings.
 
     `listening` is where this server listens, as address and port: it never delivers to there.
+    `count` hears how sessions were secured; `disk` is where files are read.
     """
     reach = reach_for(settings, listening)
     resolver = resolver_for(settings, clock)
     destinations = Destinations(resolver, rules_for(settings, reach, clock))
-    context = client_context(None, verify=False)
-
-    async def secure(_: Destination, __: Exchanger, ___: Message) -> Security:
-        return Opportunistic()
-
-    def tls(exchanger: Exchanger, _: Security) -> TlsPlan:
-        return TlsPlan(context, exchanger.name, verified=False)
-
+    safety = Safety(settings, resolver, reach, clock, count=count, disk=disk)
     return Guide(
         hostname=settings.hostname,
         find=destinations.find,
-        secure=secure,
-        tls=tls,
+        secure=safety.secure,
+        tls=safety.plan,
         sites=Sites(settings.destination, workers=settings.worker_count),
         reach=reach,
     )

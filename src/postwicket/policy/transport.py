@@ -63,7 +63,7 @@ class Security:
     """What a connection to one exchanger needs.
 
     `names` are those of which the certificate must have one (A-labels); `server_name` is what the
-    peer is told in the handshake (SNI).  `clear_allowed`: mail may go in the clear where TLS
+    peer is told in the handshake (SNI), `domain` whose policy this is.  `clear_allowed`: mail may go in the clear where TLS
     does not come about.  `trial`: a certificate that does not verify is counted, and the mail
     goes all the same (MTA-STS in mode `testing`).  `require_tls`: the peer has to offer
     REQUIRETLS, too.  `flaw` is what is wrong already, though nothing forbids the exchanger.
@@ -72,6 +72,7 @@ class Security:
 
     level: Level
     server_name: str
+    domain: str = ""
     names: tuple[str, ...] = ()
     tlsa: tuple[TlsaRecord, ...] = ()
     clear_allowed: bool = False
@@ -94,14 +95,16 @@ class Security:
             self.require_tls,
         )
 
-    def otherwise(self) -> Security | None:
+    def otherwise(self, verdict: TlsVerdict = TlsVerdict.FAILED) -> Security | None:
         """Return what may be tried at once when TLS did not come about as it should; or None.
+
+        `verdict` is what came about, and what goes on being counted.
 
         A trial goes on without verification, and what is opportunistic goes on in the clear
         (RFC 7435), once each.
         """
         if self.trial:
-            return replace(self, level=Level.OPPORTUNISTIC, names=(), trial=False)
+            return replace(self, level=Level.OPPORTUNISTIC, names=(), trial=False, flaw=verdict)
         if self.level is Level.OPPORTUNISTIC and self.clear_allowed:
             return replace(self, level=Level.NONE)
         return None
@@ -149,13 +152,13 @@ def _required(facts: Facts) -> Security | Answer:
         if not (facts.secure_mx or listed):
             why = f"neither DNSSEC nor MTA-STS vouches for {facts.exchanger}"
             return _no(Reply(550, (7, 30), f"REQUIRETLS support required: {why}", REQUIRE_TLS))
-        found = _verified(facts, _sts_published(facts.sts) if listed else NOTHING_PUBLISHED)
+        found = _verified(facts, sts_published(facts.sts) if listed else NOTHING_PUBLISHED)
     return replace(found, require_tls=True, because=f"REQUIRETLS; {found.because}".rstrip("; "))
 
 
 def _by_dane(facts: Facts) -> Security | Answer | None:
     dane = facts.dane
-    published = Published("tlsa", tuple(spelled(record) for record in dane.records))
+    published = dane_published(dane)
     match dane.state:
         case DaneState.NONE:
             if facts.rule is not Rule.DANE or facts.tls_optional:
@@ -174,7 +177,9 @@ def _by_dane(facts: Facts) -> Security | Answer | None:
             return Security(
                 level=Level.VERIFY if facts.rule is Rule.VERIFY else Level.ENCRYPT,
                 server_name=facts.exchanger,
+                domain=facts.domain,
                 names=(facts.exchanger,) if facts.rule is Rule.VERIFY else (),
+                flaw=TlsVerdict.TLSA_INVALID,
                 because=f"DANE: {dane.why}",
                 published=published,
             )
@@ -182,6 +187,7 @@ def _by_dane(facts: Facts) -> Security | Answer | None:
             return Security(
                 level=Level.DANE,
                 server_name=dane.base,
+                domain=facts.domain,
                 names=dane.names,
                 tlsa=dane.records,
                 because=f"DANE: secure TLSA records for {dane.base}",
@@ -198,12 +204,12 @@ def _by_sts(facts: Facts) -> Security | Answer | None:
         if not listed:
             text = f"{facts.exchanger} is not in the MTA-STS policy of {facts.domain}"
             return _no(Reply(451, (7, 4), text, "tls.mta-sts-mx"))
-        return _verified(facts, _sts_published(policy), f"MTA-STS of {facts.domain} (enforce)")
+        return _verified(facts, sts_published(policy), f"MTA-STS of {facts.domain} (enforce)")
     if facts.rule is not Rule.OPPORTUNISTIC:
         return None
     trial = replace(
         _by_rule(facts, f"MTA-STS of {facts.domain} (testing)"),
-        published=_sts_published(policy),
+        published=sts_published(policy),
     )
     if not listed:
         return replace(trial, flaw=TlsVerdict.FAILED)
@@ -218,12 +224,14 @@ def _by_rule(facts: Facts, because: str = "") -> Security:
             return Security(
                 level=Level.ENCRYPT,
                 server_name=facts.exchanger,
+                domain=facts.domain,
                 because="a rule for this destination: encrypt",
             )
         case Rule.OPPORTUNISTIC:
             return Security(
                 level=Level.OPPORTUNISTIC,
                 server_name=facts.exchanger,
+                domain=facts.domain,
                 clear_allowed=True,
                 because=because,
             )
@@ -233,13 +241,20 @@ def _verified(facts: Facts, published: Published, because: str = "") -> Security
     return Security(
         level=Level.VERIFY,
         server_name=facts.exchanger,
+        domain=facts.domain,
         names=(facts.exchanger,),
         because=because,
         published=published,
     )
 
 
-def _sts_published(policy: StsPolicy | None) -> Published:
+def dane_published(dane: Dane) -> Published:
+    """Return TLSA records as TLS reports name them."""
+    return Published("tlsa", tuple(spelled(record) for record in dane.records))
+
+
+def sts_published(policy: StsPolicy | None) -> Published:
+    """Return an MTA-STS policy as TLS reports name it."""
     return Published("sts", policy.lines, policy.mx) if policy else NOTHING_PUBLISHED
 
 

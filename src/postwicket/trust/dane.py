@@ -40,7 +40,8 @@ class Dane:
     """What was found for one exchanger.
 
     `base` is the name under which the records are, which is also what the peer is told in the
-    handshake (RFC 7672, section 2.2.3); `names` those that count for DANE-TA (section 3.2.2).
+    handshake (RFC 7672, section 2.2.3); `names` those that count for DANE-TA (section 3.2.2).  `forged`:
+    the look-up failed because of DNSSEC itself.
     """
 
     state: DaneState = DaneState.NONE
@@ -48,6 +49,7 @@ class Dane:
     names: tuple[str, ...] = ()
     records: tuple[TlsaRecord, ...] = ()
     why: str = ""
+    forged: bool = False
 
 
 NO_DANE: Final = Dane()
@@ -68,7 +70,8 @@ async def consult(
             return read(found, base, also)
         if not (found.found or found.missing):
             # RFC 7672, section 2.1.2: an attacker can break look-ups, so no answer is no licence.
-            return Dane(DaneState.FAILED, base, why=str(found))
+            forged = found.verdict is Verdict.BOGUS
+            return Dane(DaneState.FAILED, base, why=str(found), forged=forged)
     return NO_DANE
 
 
@@ -120,8 +123,3 @@ def spelled(record: TlsaRecord) -> str:
     '3 1 1 AB'
     """
     return f"{_kind(record)} {record.data.hex().upper()}"
-
-
-def is_forged(found: Lookup[TlsaRecord]) -> bool:
-    """Say whether a look-up failed because of DNSSEC itself (`dnssec-invalid`, RFC 8460)."""
-    return found.verdict is Verdict.BOGUS
