@@ -8,11 +8,16 @@ from dataclasses import dataclass, field, replace
 
 from postwicket.config.settings import Settings
 from postwicket.core.reply import Reply
+from postwicket.core.tls_result import TlsResult
 from postwicket.delivery.destination import Destination, Exchanger
 from postwicket.delivery.dialling import Target
 from postwicket.delivery.direct import Guide
 from postwicket.delivery.guiding import guide_for
+from postwicket.delivery.naming import reach_for
+from postwicket.delivery.safety import Safety
 from postwicket.smtp.client.answer import Answer, Stage
+from postwicket.trust.lookup import Verdict
+from tests.trust.scripted import ScriptedResolver
 
 from .world import settings_for
 
@@ -27,9 +32,16 @@ def direct(**more: object) -> Settings:
 
 @dataclass
 class Names:
-    """Domains and their exchangers: (name, preference, port)."""
+    """Domains and their exchangers: (name, preference, port).
+
+    `records` is what DNS says else, as `ScriptedResolver` has it; `secure`: DNSSEC vouches for
+    the exchangers.  `results` is what was counted for TLS reports.
+    """
 
     domains: dict[str, Sequence[tuple[str, int, int]]] = field(default_factory=dict)
+    records: dict[str, str | Verdict] = field(default_factory=dict)
+    secure: bool = False
+    results: list[TlsResult] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
     async def find(self, domain: str) -> Destination | Answer:
@@ -43,11 +55,22 @@ class Names:
                 preference=preference,
                 addresses=(Target("127.0.0.1", port, f"{name}[127.0.0.1]:{port}"),),
                 port=port,
+                canonical=name,
+                secure=self.secure,
             )
             for name, preference, port in self.domains[domain]
         )
-        return Destination(domain=domain, exchangers=exchangers, until=2e10)
+        return Destination(domain=domain, exchangers=exchangers, until=2e10, secure=self.secure)
 
     def guide(self, settings: Settings) -> Guide:
         """Return a guide that knows these names."""
-        return replace(guide_for(settings, time.time), find=self.find)
+        reach = reach_for(settings)
+        safety = Safety(
+            settings, ScriptedResolver(self.records), reach, time.time, count=self.results.extend
+        )
+        return replace(
+            guide_for(settings, time.time),
+            find=self.find,
+            secure=safety.secure,
+            tls=safety.plan,
+        )

@@ -15,7 +15,7 @@ import uvloop
 from postwicket.config.settings import Settings
 from postwicket.core.address import Address
 from postwicket.core.entry import Accepted, Settled
-from postwicket.core.envelope import Envelope, Recipient, Sender
+from postwicket.core.envelope import NO_DEMANDS, Demands, Envelope, Recipient, Sender
 from postwicket.core.queue_id import QueueId, QueueIds
 from postwicket.core.state import State
 from postwicket.delivery.direct import Guide
@@ -57,6 +57,7 @@ class World:
         received: float,
         account: str = "ann@example.org",
         lane: str = "transactional",
+        demands: Demands = NO_DEMANDS,
     ) -> Message:
         """Return a message to these recipients."""
         recipients = tuple(
@@ -72,6 +73,7 @@ class World:
             size=size,
             received=received,
             expires=received + self.settings.queue.expire,
+            demands=demands,
         )
 
     def post(
@@ -85,6 +87,7 @@ class World:
         age: float = 0.0,
         account: str = "ann@example.org",
         lane: str = "transactional",
+        demands: Demands = NO_DEMANDS,
     ) -> QueueId:
         """Accept a message, and offer it if it is fresh."""
         now = time.time() - age
@@ -96,6 +99,7 @@ class World:
             received=now,
             account=account,
             lane=lane,
+            demands=demands,
         )
         new = NewMessage(
             message=message,

@@ -78,6 +78,7 @@ def conclude(shipment: Shipment, report: Report, when: Circumstances) -> Conclus
             route=shipment.via,
             remote=report.remote,
             tls=report.tls,
+            trust=report.trust,
             reply=said,
             transcript=report.transcript.render(report.lines[index]),
         )

@@ -64,6 +64,7 @@ def opening_for(upstream: Upstream, hostname: str) -> Opening:
         starttls=upstream.tls == "starttls",
         credentials=credentials,
         clear_auth=upstream.tls == "none",
+        vouched=upstream.tls != "none" and upstream.verify,
     )
 
 
@@ -76,7 +77,9 @@ def tls_plan_for(upstream: Upstream) -> TlsPlan | None:
     except CertificateUnusable as error:
         detail = str(error)[:300]
         raise Unreached(Answer(Stage.TLS, None, Trouble.CERTIFICATE, detail)) from None
-    return TlsPlan(context, upstream.host.strip("[]"), upstream.verify)
+    name = upstream.host.strip("[]")
+    trust = (lambda _: f"verified for {name}") if upstream.verify else None
+    return TlsPlan(context, name, upstream.verify, trust=trust)
 
 
 async def targets(host: str, port: int, static: Sequence[Host]) -> list[Target]:

@@ -95,6 +95,7 @@ class ExchangerHost:
                 starttls=plan is not None,
                 tls_optional=security.clear_allowed,
                 requiretls=security.require_tls,
+                vouched=security.verified,
             ),
             plan,
         )

@@ -401,6 +401,7 @@ class Pool:
             connection.remote,
             connection.tls,
             connection.machine.notifies,
+            connection.trust,
         )
         self._consignor.reported(shipment, told.report(answers, self._clock(), tuple(lines)))
 

@@ -116,7 +116,7 @@ class Safety:
             if verdict is not None:
                 shown = dane_published(dane) if dane.base else sts_published(sts)
                 verdict = TlsVerdict.DNSSEC_INVALID if dane.forged else verdict
-                self._add(destination.domain, shown, verdict, receiving_mx=exchanger.name)
+                self._add(destination.domain, shown, verdict, exchanger=exchanger.name)
         return found
 
     def plan(self, exchanger: Exchanger, security: Security) -> TlsPlan | None:
@@ -204,19 +204,22 @@ class Safety:
     ) -> None:
         if verdict is TlsVerdict.SUCCESS and security.flaw is not None:
             verdict = security.flaw
-        self._add(
-            security.domain,
-            security.published,
-            verdict,
-            sending_ip=ours,
-            receiving_mx=exchanger,
-            receiving_ip=theirs,
-        )
+        published = security.published
+        self._add(security.domain, published, verdict, exchanger=exchanger, ends=(ours, theirs))
 
     def _no_policy(self, domain: str, verdict: TlsVerdict, _: str) -> None:
         self._add(domain, Published("sts"), verdict)
 
-    def _add(self, domain: str, published: Published, verdict: TlsVerdict, **where: str) -> None:
+    def _add(
+        self,
+        domain: str,
+        published: Published,
+        verdict: TlsVerdict,
+        *,
+        exchanger: str = "",
+        ends: tuple[str, str] = ("", ""),
+    ) -> None:
+        """Count one session; `ends` are our IP address and the peer's."""
         day = datetime.fromtimestamp(self._clock(), UTC).date().isoformat()
         result = TlsResult(
             day=day,
@@ -224,8 +227,10 @@ class Safety:
             policy_type=published.kind,
             policy=published.lines,
             mx_patterns=published.mx,
+            sending_ip=ends[0],
+            receiving_mx=exchanger,
+            receiving_ip=ends[1],
             result=verdict.value,
-            **where,
         )
         self._count([result])
 

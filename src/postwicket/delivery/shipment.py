@@ -63,6 +63,7 @@ class Report:
     seconds: float
     remote: str = ""
     tls: str = ""
+    trust: str = ""
     transcript: Transcript
     lines: tuple[int, ...] = ()
     dsn: bool = False
@@ -77,6 +78,7 @@ class Told:
     remote: str = ""
     tls: str = ""
     dsn: bool = False
+    trust: str = ""
 
     def report(
         self, answers: tuple[Answer, ...], now: float, lines: tuple[int, ...] = ()
@@ -88,6 +90,7 @@ class Told:
             seconds=max(0.0, now - self.began),
             remote=self.remote,
             tls=self.tls,
+            trust=self.trust,
             transcript=self.transcript,
             lines=lines or tuple(range(len(answers))),
             dsn=self.dsn,
@@ -106,6 +109,7 @@ def mail_of(shipment: Shipment, content: Content) -> Mail:
         size=size,
         header=content.header,
         whole=b"".join(content.pieces()) if size <= SMALL else None,
+        require_tls=shipment.message.demands.require_tls,
     )
 
 

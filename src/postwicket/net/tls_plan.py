@@ -18,8 +18,8 @@ class TlsPlan:
     `name` is what the peer is told (SNI) and, where the context verifies, what its certificate
     must be for.  `trust` is asked after the handshake: it says in words why the peer is trusted,
     "" for not at all, or raises `TlsFailed`.  `heard` is told how TLS went, once for each
-    connection on which it was to come about, with our IP address and the peer's.  `verified` is False
-    where nobody verifies and that is to be shown.
+    connection on which it was to come about, with our IP address and the peer's.  `verified` is
+    False where nobody verifies and that is to be shown.
     """
 
     context: ssl.SSLContext

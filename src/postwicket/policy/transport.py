@@ -63,11 +63,11 @@ class Security:
     """What a connection to one exchanger needs.
 
     `names` are those of which the certificate must have one (A-labels); `server_name` is what the
-    peer is told in the handshake (SNI), `domain` whose policy this is.  `clear_allowed`: mail may go in the clear where TLS
-    does not come about.  `trial`: a certificate that does not verify is counted, and the mail
-    goes all the same (MTA-STS in mode `testing`).  `require_tls`: the peer has to offer
-    REQUIRETLS, too.  `flaw` is what is wrong already, though nothing forbids the exchanger.
-    `because` says in words where this comes from.
+    peer is told in the handshake (SNI), `domain` whose policy this is.  `clear_allowed`: mail
+    may go in the clear where TLS does not come about.  `trial`: a certificate that does not
+    verify is counted, and the mail goes all the same (MTA-STS in mode `testing`).
+    `require_tls`: the peer has to offer REQUIRETLS, too.  `flaw` is what is wrong already,
+    though nothing forbids the exchanger.  `because` says in words where this comes from.
     """
 
     level: Level
@@ -81,6 +81,11 @@ class Security:
     flaw: TlsVerdict | None = None
     because: str = ""
     published: Published = NOTHING_PUBLISHED
+
+    @property
+    def verified(self) -> bool:
+        """True where a session comes about only with the peer that is meant."""
+        return self.level in {Level.VERIFY, Level.DANE}
 
     @property
     def demand(self) -> Hashable:

@@ -40,8 +40,8 @@ class Dane:
     """What was found for one exchanger.
 
     `base` is the name under which the records are, which is also what the peer is told in the
-    handshake (RFC 7672, section 2.2.3); `names` those that count for DANE-TA (section 3.2.2).  `forged`:
-    the look-up failed because of DNSSEC itself.
+    handshake (RFC 7672, section 2.2.3); `names` those that count for DANE-TA (section 3.2.2).
+    `forged`: the look-up failed because of DNSSEC itself.
     """
 
     state: DaneState = DaneState.NONE

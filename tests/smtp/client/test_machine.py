@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -546,7 +548,7 @@ def test_a_peer_that_repeats_the_password_never_gets_it_into_a_transcript() -> N
 
 
 def test_a_peer_that_does_not_offer_requiretls_is_no_way() -> None:
-    how = Opening(hostname="us.example", implicit_tls=True, requiretls=True)
+    how = Opening(hostname="us.example", implicit_tls=True, requiretls=True, vouched=True)
     ended = Talk(how).hear(PLAIN).events[-1]
     assert isinstance(ended, Ended)
     assert ended.answer.stage is Stage.ROUTE
@@ -555,6 +557,30 @@ def test_a_peer_that_does_not_offer_requiretls_is_no_way() -> None:
 
 
 def test_a_peer_that_offers_requiretls_is_ready() -> None:
-    how = Opening(hostname="us.example", implicit_tls=True, requiretls=True)
+    how = Opening(hostname="us.example", implicit_tls=True, requiretls=True, vouched=True)
     talk = Talk(how).hear(b"220 mx\r\n250-mx\r\n250 REQUIRETLS\r\n")
     assert any(isinstance(event, Ready) for event in talk.events)
+
+
+def test_requiretls_of_a_peer_that_nobody_vouches_for_does_not_count() -> None:
+    how = Opening(hostname="us.example", implicit_tls=True, requiretls=True)
+    ended = Talk(how).hear(b"220 mx\r\n250-mx\r\n250 REQUIRETLS\r\n").events[-1]
+    assert isinstance(ended, Ended)
+    assert str(ended.answer.reply).startswith("550 5.7.30")
+
+
+@pytest.mark.parametrize("vouched", [False, True])
+def test_mail_that_requires_tls_is_refused_or_marked(*, vouched: bool) -> None:
+    how = Opening(hostname="us.example", implicit_tls=True, vouched=vouched)
+    talk = Talk(how).hear(b"220 mx\r\n250-mx\r\n250 REQUIRETLS\r\n")
+    talk.machine.send(replace(mail(), require_tls=True))
+    talk.hear(b"")
+    if vouched:
+        assert talk.said.endswith(b"MAIL FROM:<ann@example.org> REQUIRETLS\r\n")
+        return
+    assert b"MAIL" not in talk.said
+    finished = talk.events[-1]
+    assert isinstance(finished, Finished)
+    (answer,) = finished.answers
+    assert answer.ours
+    assert str(answer.reply).startswith("550 5.7.30")

@@ -32,6 +32,12 @@ NEEDS_SMTPUTF8: Final = Reply(
 MALFORMED: Final = Reply(
     501, (5, 4), "A parameter of the envelope cannot be sent", "envelope.malformed"
 )
+NO_REQUIRETLS: Final = Reply(
+    550,
+    (7, 30),
+    "REQUIRETLS support required: the next server does not offer it",
+    "tls.require-tls",
+)
 SHRUNK: Final = Reply(451, (3, 0), "The stored content has another size than it had", "")
 _UNSAFE: Final = frozenset("\r\n\0")
 
@@ -41,7 +47,8 @@ class Mail:
     """One message to send on one connection.
 
     `size` is in octets; `whole` is all of it where it is small, else None and the content comes
-    in pieces when the machine asks; `header` is its header fields.
+    in pieces when the machine asks; `header` is its header fields.  `require_tls` is REQUIRETLS
+    (RFC 8689).
     """
 
     sender: Sender
@@ -49,10 +56,13 @@ class Mail:
     size: int
     header: bytes
     whole: bytes | None = None
+    require_tls: bool = False
 
 
 def objection(mail: Mail, peer: Capabilities) -> Answer | None:
     """Say why no recipient of this peer may get the mail, or None."""
+    if mail.require_tls and not peer.requiretls:
+        return Answer(Stage.MAIL, NO_REQUIRETLS, ours=True)
     reply = _content_objection(mail, peer)
     if reply is None and peer.size is not None and mail.size > peer.size:
         text = f"The message has {mail.size} octets, the next server takes {peer.size}"
@@ -90,6 +100,8 @@ def mail_command(mail: Mail, peer: Capabilities) -> str | None:
         line += _body(mail)
     if peer.smtputf8 and _needs_utf8(mail):
         line += " SMTPUTF8"
+    if mail.require_tls:
+        line += " REQUIRETLS"
     if peer.dsn:
         line += f" RET={sender.ret}" if sender.ret else ""
         line += f" ENVID={sender.envid}" if sender.envid else ""

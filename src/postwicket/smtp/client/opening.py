@@ -8,24 +8,18 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Generator
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
 
 from postwicket.core.reply import Reply
 from postwicket.core.secret import Secret
 
 from .answer import Stage, Trouble
 from .capabilities import HELO_ONLY, read_capabilities
+from .commands import NO_REQUIRETLS
 from .events import Ready, UpgradeTls
 from .transcript import EVERYBODY
 from .wire import HIDDEN, Gone, Wire
 
-NO_REQUIRETLS: Final = Reply(
-    550,
-    (7, 30),
-    "REQUIRETLS support required: the next server does not offer it",
-    "tls.require-tls",
-)
 # RFC 5321, section 3.2: what an old server says when it does not know EHLO.
 _NO_EHLO = frozenset({500, 502, 504, 550})
 
@@ -46,8 +40,8 @@ class Opening:
     `hostname` is our name in EHLO.  With `implicit_tls` the handshake comes before the greeting,
     with `starttls` there is no session without TLS, unless it is `tls_optional` and the peer does
     not offer it, or refuses to begin (RFC 3207, section 4).  `requiretls`: the peer has to offer
-    REQUIRETLS (RFC 8689).  With `clear_auth` a password may travel without TLS; say so for
-    loopback only.
+    REQUIRETLS (RFC 8689), which counts only where it is `vouched` for: verified in the
+    handshake.  With `clear_auth` a password may travel without TLS; say so for loopback only.
     """
 
     hostname: str
@@ -55,6 +49,7 @@ class Opening:
     starttls: bool = False
     tls_optional: bool = False
     requiretls: bool = False
+    vouched: bool = False
     credentials: Credentials | None = None
     clear_auth: bool = False
 
@@ -93,7 +88,9 @@ def _hello(wire: Wire, how: Opening) -> Generator[int, Reply, None]:
         _must_be(2, reply)
         return
     _must_be(2, reply)
-    wire.capabilities = read_capabilities(reply)
+    offered = read_capabilities(reply)
+    vouched = how.vouched and wire.secure
+    wire.capabilities = offered if vouched else replace(offered, requiretls=False)
 
 
 def _starttls(wire: Wire, how: Opening) -> Generator[int, Reply, bool]:
