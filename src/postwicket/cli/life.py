@@ -10,7 +10,7 @@ import typer
 from postwicket.core.clock import rfc3339
 from postwicket.core.queue_id import spell
 
-from . import rows, show
+from . import rows, show, waiting
 from .call import Call, ConfigOption, JsonOption, Refused, now
 
 if TYPE_CHECKING:
@@ -120,6 +120,8 @@ def show_life(life: Life, *, transcript: bool) -> None:
             for line in attempt.transcript.splitlines():
                 show.say(f"    {line}")
     rows.show_rows(life.deliveries)
+    for line in waiting.explanations(life.deliveries, now()):
+        show.say(f"  {line}")
 
 
 def _sentence(one: Happening) -> str:

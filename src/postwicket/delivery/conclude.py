@@ -16,16 +16,17 @@ from postwicket.core.envelope import Notify
 from postwicket.core.state import State
 from postwicket.message.report import Action, Result
 from postwicket.policy.cause import cause_of
+from postwicket.policy.lane import BULK
 from postwicket.policy.outcome import Outcome, Patience, judge
 from postwicket.policy.reading import Catalogue
 from postwicket.policy.scope import Scope
 from postwicket.smtp.client.answer import Answer, Stage, Trouble
 from postwicket.storage.values import Attempt, Delivery, Settlement, Suppression
 
-from .line import BULK
 from .route import CAPTURE, DIRECT
 from .shipment import Report, Shipment
 
+LONGEST_WHY: Final = 1500  # characters
 LONGEST_REPLY: Final = 1000  # characters of a reply that are kept beside the transcript
 _LATE: Final = frozenset({State.DEFERRED, State.UNCERTAIN})
 
@@ -107,7 +108,8 @@ def postpone(shipment: Shipment, answer: Answer, until: float, when: Circumstanc
             scope=Scope.HOST,
             due=due,
             cause=cause_of(answer),
-            why=f"not tried: {shipment.place or shipment.via} did not answer others: {said}",
+            why=f"not tried: {shipment.place or shipment.via} lets nobody in now: {said}; one "
+            "delivery at a time finds out whether it does again, and then all go",
         )
         result = _result(shipment, delivery, answer, outcome, when, None)
         if result is not None:
@@ -239,6 +241,8 @@ def _settlement(
         cause=cause,
         reply=said,
         warned=warned or delivery.warned,
+        site=shipment.site,
+        why="" if outcome.state.final else outcome.why[:LONGEST_WHY],
     )
 
 

@@ -26,7 +26,7 @@ from .destination import Destination, Exchanger
 from .errand import rank
 from .exchanger_host import ExchangerHost, Lately
 from .pool import Consignor, Pool, Surroundings
-from .shipment import Shipment, Told
+from .shipment import SITE, Shipment, Told
 from .sites import Site, Sites
 from .way import Bounds, Way
 
@@ -229,7 +229,7 @@ def tls_demands(message: Message) -> Demands:
 
 def place_of(site: Site) -> str:
     """Return what the share of a site is counted under, and what people read."""
-    return f"site {site.name}"
+    return SITE + site.name
 
 
 def _way(hosts: list[tuple[int, ExchangerHost]], source: str, notes: tuple[str, ...]) -> Way:

@@ -22,6 +22,7 @@ from postwicket.core.clock import Clock
 from postwicket.core.envelope import Recipient
 from postwicket.core.queue_id import QueueId, QueueIds
 from postwicket.diagnosis.catalogue import catalogue
+from postwicket.policy.lane import BULK
 from postwicket.policy.outcome import Doubt
 from postwicket.smtp.client.answer import Answer
 from postwicket.storage.interfaces import Content, Queue, StorageUnavailable
@@ -35,7 +36,6 @@ from .conclude import Circumstances, Conclusion, conclude, postpone, put_away, s
 from .connection import Timeouts
 from .direct import Direct, Guide
 from .errand import Means
-from .line import BULK
 from .pool import Surroundings
 from .returning import Returning, divert
 from .route import CAPTURE, DIRECT, DISCARD, Leg, Router, upstream_of

@@ -11,9 +11,10 @@ from collections import deque
 from heapq import heappop, heappush
 from typing import Final
 
+from postwicket.policy.lane import BULK
+
 from .shipment import Shipment
 
-BULK: Final = "bulk"
 BULK_SHARE: Final = 8  # one in so many, where both lanes wait
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from postwicket.core.address import Address
 from postwicket.core.reply import Reply
+from postwicket.policy.lane import urgency_of
 from postwicket.policy.outcome import SEND_AGAIN, Doubt
 from postwicket.smtp.client.answer import Answer, Stage
 from postwicket.smtp.client.commands import Mail
@@ -21,6 +22,7 @@ from .way import NOWHERE, Way
 
 # Octets: what is not larger is sent from memory in one write, what is larger in pieces.
 SMALL: Final = 131_072
+SITE: Final = "site "  # what the places of sites begin with
 UNREADABLE: Final = Reply(451, (3, 0), "The stored content cannot be read now")
 
 
@@ -44,7 +46,12 @@ class Shipment:
     @property
     def urgency(self) -> int:
         """Lower goes first, within one account and lane."""
-        return 0
+        return urgency_of(self.message.lane, self.message.demands.priority)
+
+    @property
+    def site(self) -> str:
+        """The name of its site; "" where it has none, or nobody knows it yet."""
+        return self.place.removeprefix(SITE) if self.place.startswith(SITE) else ""
 
     def only(self, indexes: list[int]) -> Shipment:
         """Return the shipment of some of its deliveries."""
