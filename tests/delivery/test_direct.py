@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
+from postwicket.delivery.destination import Destination
 from postwicket.net.authority import Authority, ensure_authority
 from postwicket.net.certificates import server_context
+from postwicket.smtp.client.answer import Answer
 
 from .names import Names, direct
 from .peer import OFFERS, Peer, Script
@@ -272,5 +277,28 @@ def test_sites_are_forgotten_when_nobody_writes_to_them() -> None:
                 pool._used -= 3600.0
                 way.tidy()
                 assert list(way.pools()) == []
+
+    run(test())
+
+
+def test_domains_about_which_nobody_answers_keep_no_other_waiting() -> None:
+    async def test() -> None:
+        settings = direct()
+        async with Peer(Script()).listening() as peer:
+            names = Names({"example.com": [("mx.example.com", 10, peer.port)]})
+
+            async def find(domain: str) -> Destination | Answer:
+                if domain.startswith("silent"):
+                    await asyncio.sleep(2.0)
+                return await names.find(domain)
+
+            guide = replace(names.guide(settings), find=find)
+            async with world(settings, guide) as here:
+                for number in range(300):
+                    here.post(f"bob@silent{number}.example")
+                began = time.monotonic()
+                sent = here.post("bob@example.com")
+                assert await here.final(sent) == ["delivered"]
+                assert time.monotonic() - began < 1.5
 
     run(test())

@@ -30,8 +30,9 @@ from .shipment import SITE, Shipment, Told
 from .sites import Site, Sites
 from .way import Bounds, Way
 
-MOST_QUESTIONS: Final = 100  # domains looked up at once; each may ask for MX, A, AAAA, TLSA
 MOST_KNOWN: Final = 50_000  # domains; a few hundred octets each
+# Seconds until policies and TLSA records are looked at again, however long the MX records live.
+AGREED_FOR: Final = 300.0
 DOUBT_FOR: Final = 15.0  # seconds that the same "we do not know" is told to who comes next
 
 _Key: TypeAlias = tuple[str, str, Demands]  # domain, source address, what its mail demands
@@ -85,7 +86,6 @@ class Direct:
         self._searches: dict[_Key, _Search] = {}
         self._pools: dict[str, Pool] = {}
         self._lately = Lately(self._clock)
-        self._turn = asyncio.Semaphore(MOST_QUESTIONS)
 
     def submit(self, shipment: Shipment, domain: str, source: str) -> None:
         """Take a shipment to recipients of one domain (A-labels, or a literal in brackets)."""
@@ -173,8 +173,9 @@ class Direct:
         """Find the way to a domain, and send on who waits for it."""
         search = self._searches[key]
         try:
-            async with self._turn:
-                route = await self._find(*key)
+            # No limit here: who looks something up has one, and domains about which nobody
+            # answers must not keep the others waiting.  The window bounds all of them.
+            route = await self._find(*key)
         finally:
             del self._searches[key]
         if len(self._known) >= MOST_KNOWN:
@@ -205,7 +206,8 @@ class Direct:
             return _Route(answer, self._clock() + DOUBT_FOR)
         way = _way(hosts, source, tuple(notes))
         names = [(one.preference, one.name) for one in destination.exchangers]
-        until = max(destination.until, self._clock() + 1)
+        now = self._clock()
+        until = min(max(destination.until, now + 1), now + AGREED_FOR)
         return _Route((way, guide.sites.of(domain, names)), until)
 
     def _host(self, exchanger: Exchanger, security: Security) -> ExchangerHost:
