@@ -14,6 +14,7 @@ from . import (
     app_password,
     configuration,
     deliveries,
+    domain,
     inbox,
     life,
     send,
@@ -37,6 +38,7 @@ app.command("try")(trial.start)
 app.add_typer(configuration.app, name="config")
 app.add_typer(account.app, name="account")
 app.add_typer(app_password.app, name="app-password")
+app.add_typer(domain.app, name="domain")
 app.add_typer(deliveries.app, name="queue")
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(suppression.app, name="suppression")

@@ -19,6 +19,10 @@ if TYPE_CHECKING:  # Rich is for commands that print something
     from rich.console import Console
 
 _COLOURS: Final = {
+    "ok": "green",
+    "note": "yellow",
+    "wrong": "bold red",
+    "unknown": "magenta",
     "queued": "cyan",
     "sending": "bold cyan",
     "deferred": "yellow",

@@ -1,0 +1,93 @@
+"""What the domain commands ask DNS, and what they know before they ask."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, TypeVar
+
+from .call import now
+
+if TYPE_CHECKING:
+    from postwicket.config import Settings
+    from postwicket.trust.finding import Finding
+    from postwicket.trust.keys import DkimKey, Domain
+    from postwicket.trust.lookup import Resolver
+    from postwicket.trust.publishing import Situation
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What DNS said to the owner's claim.
+
+    `why` says why the domain is not proved, "" where it is; `right` are the ids of the keys
+    whose records are as they should be.
+    """
+
+    why: str
+    findings: list[Finding]
+    right: frozenset[int]
+
+
+def ask(settings: Settings, question: Callable[[Resolver], Awaitable[T]]) -> T:
+    """Ask with the resolver of the configuration, and return what came of it."""
+    from postwicket.delivery.naming import resolver_for
+
+    async def whole() -> T:
+        return await question(resolver_for(settings, now))
+
+    return asyncio.run(whole())
+
+
+async def situation(
+    settings: Settings, domain: Domain, keys: Sequence[DkimKey], resolver: Resolver
+) -> Situation:
+    """Return what the records of a domain follow from: the addresses and exchangers are asked."""
+    from postwicket.trust.publishing import Situation
+
+    source = settings.delivery.source_address or ""
+    # Behind address translation the world sees another one: the name's.
+    given = [one for one in source.replace(",", " ").split() if ip_address(one).is_global]
+    if not given:
+        four, six = await asyncio.gather(
+            resolver.a(settings.hostname), resolver.aaaa(settings.hostname)
+        )
+        given = [*four.records, *six.records]
+    exchangers = await resolver.mx(domain.name)
+    return Situation(
+        domain=domain,
+        keys=tuple(keys),
+        hostname=settings.hostname,
+        addresses=tuple(given),
+        returns=settings.returns.domain or "",
+        exchangers=tuple(mx.exchange for mx in exchangers.records if mx.exchange),
+        now=now(),
+    )
+
+
+async def examined(
+    settings: Settings, domain: Domain, keys: Sequence[DkimKey], resolver: Resolver
+) -> list[Finding]:
+    """Return what DNS says about a domain, next to what it should say."""
+    from postwicket.trust.examining import Ground, examine
+
+    return await examine(Ground(await situation(settings, domain, keys, resolver), resolver))
+
+
+async def proved(domain: Domain, keys: Sequence[DkimKey], resolver: Resolver) -> Proof:
+    """Look for the proof of ownership, and for the records of these keys."""
+    from postwicket.trust.examining import examine_key
+    from postwicket.trust.publishing import CHALLENGE, challenge
+
+    why = ""
+    if domain.verified is None:
+        lookup = await resolver.txt(f"{CHALLENGE}.{domain.name}")
+        if challenge(domain) not in lookup.records:
+            why = str(lookup) if not lookup.found else f"{lookup.name} has another text"
+    findings = [await examine_key(key, resolver, now=now()) for key in keys]
+    pairs = zip(keys, findings, strict=True)
+    return Proof(why, findings, frozenset(key.id for key, one in pairs if one.level == "ok"))
