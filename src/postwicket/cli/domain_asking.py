@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -35,6 +34,8 @@ class Proof:
 
 def ask(settings: Settings, question: Callable[[Resolver], Awaitable[T]]) -> T:
     """Ask with the resolver of the configuration, and return what came of it."""
+    import asyncio
+
     from postwicket.delivery.naming import resolver_for
 
     async def whole() -> T:
@@ -53,9 +54,7 @@ async def situation(
     # Behind address translation the world sees another one: the name's.
     given = [one for one in source.replace(",", " ").split() if ip_address(one).is_global]
     if not given:
-        four, six = await asyncio.gather(
-            resolver.a(settings.hostname), resolver.aaaa(settings.hostname)
-        )
+        four, six = await resolver.a(settings.hostname), await resolver.aaaa(settings.hostname)
         given = [*four.records, *six.records]
     exchangers = await resolver.mx(domain.name)
     return Situation(
