@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,11 @@ from postwicket.core.address import Address
 from postwicket.core.entry import CameBack
 from postwicket.core.queue_id import QueueId
 from postwicket.core.state import State
+from postwicket.storage.comebacks import Unwritten
+from postwicket.storage.database import Parameters
+from postwicket.storage.generation import Generation
 from postwicket.storage.interfaces import Queue
+from postwicket.storage.rows import Row
 from postwicket.storage.values import ComeBack, NewMessage, Selection, Suppression
 
 from .conftest import Kept
@@ -203,3 +208,52 @@ def test_what_has_ended_is_tidied_away(kept: Kept) -> None:
     assert kept.store.suppressions(limit=9) == [GONE]
     kept.store.tidy(now=NOW + 100, released_slots=[])
     assert kept.store.suppressions(limit=9) == []
+
+
+def test_a_list_is_read_in_pages(kept: Kept) -> None:
+    lines = [
+        replace(GONE, address=f"{name}@example.com", lane=lane, reason=reason)
+        for name in "abc"
+        for lane, reason in (("", "bounce"), ("bulk", "complaint"))
+    ]
+    kept.store.suppress(*lines)
+    kept.store.suppress()
+    first = kept.store.suppressions(limit=3)
+    assert first + kept.store.suppressions(limit=9, after=first[-1]) == lines
+    assert kept.store.suppressions(reason="complaint", limit=9) == lines[1::2]
+
+
+def test_a_worker_learns_at_once_whom_others_suppress(kept: Kept) -> None:
+    made = new(BOB, slot=1)
+
+    async def test(queue: Queue) -> None:
+        assert queue.suppressed(["bob@example.com"], "bulk", now=NOW) == {}
+        kept.store.suppress(GONE)
+        assert set(queue.suppressed(["bob@example.com"], "bulk", now=NOW)) == {"bob@example.com"}
+        kept.store.unsuppress("bob@example.com")
+        assert queue.suppressed(["bob@example.com"], "bulk", now=NOW) == {}
+        await delivered(queue, made)
+        await queue.come_back(bounce(made, suppression=GONE))
+        assert set(queue.suppressed(["bob@example.com"], "bulk", now=NOW)) == {"bob@example.com"}
+
+    kept.run(test)
+
+
+def test_nobody_is_asked_about_while_nobody_is_suppressed(tmp_path: Path) -> None:
+    asked: list[str] = []
+    rows: dict[str, list[Row]] = {"any suppression": [], "suppressed": []}
+    changed, time = Generation(tmp_path / "suppressed"), [5.0]
+
+    def read(name: str, _: Parameters) -> list[Row]:
+        asked.append(name)
+        return rows[name]
+
+    unwritten = Unwritten(read, changed, lambda: time[0])
+    for _ in range(3):
+        assert unwritten.find(["bob@example.com"], "bulk", NOW) == {}
+    assert asked == ["any suppression"]
+    time[0] += 1  # whoever is late to say so is found out
+    rows["any suppression"] = [(1,)]
+    assert unwritten.find(["bob@example.com"], "bulk", NOW) == {}
+    assert asked == ["any suppression", "any suppression", "suppressed"]
+    changed.close()

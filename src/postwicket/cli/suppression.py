@@ -1,23 +1,22 @@
-"""`postwicket suppression`: the addresses that are not written to, and why."""
+"""`postwicket suppression`: who is not written to, and why; lists from elsewhere, and to there."""
 
 from __future__ import annotations
 
-import csv
 import sys
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from enum import StrEnum
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TextIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
 
 import typer
 
-from postwicket.core.clock import rfc3339
-
 from . import show
-from .account import AddressArgument
 from .call import (
+    NO,
     WRONG,
     Call,
     ConfigOption,
@@ -30,63 +29,97 @@ from .call import (
 )
 
 if TYPE_CHECKING:
+    from postwicket.storage.interfaces import Store, Suppressions
+    from postwicket.storage.suppression_text import BadLine
     from postwicket.storage.values import Suppression
 
-app = group("Addresses that are not written to: bounces, complaints, unsubscribes, by hand.")
+app = group("Addresses that are not written to: list, add, remove, import, export.")
 
-COLUMNS: Final = ("address", "lane", "reason", "created", "expires", "detail")
-AT_ONCE: Final = 1000  # addresses in one transaction: others want to write too
-EVERYTHING: Final = 10_000_000
+_AT_ONCE: Final = 500  # in one transaction: others want to write too
+_LARGE: Final = 256 * 1024  # octets from which a file has a bar of progress
+_TOLD: Final = 20  # bad lines told to people; JSON has all of them
+
+AddressArgument = Annotated[str, typer.Argument(metavar="ADDRESS", show_default=False)]
 
 
 class LaneChoice(StrEnum):
-    """Which mail an address is not to get."""
+    """Which mail an address is not to get; the entry for all mail is one of its own."""
 
     ALL = "all"
     BULK = "bulk"
     TRANSACTIONAL = "transactional"
 
 
-_REASONS: Final = ("bounce", "complaint", "unsubscribe", "manual")
-LaneOption = Annotated[LaneChoice, typer.Option(help="Of which lane: all, bulk or transactional.")]
-FileArgument = Annotated[
-    Path | None,
-    typer.Argument(metavar="[FILE]", help="CSV; standard output or input without it."),
+class FormatChoice(StrEnum):
+    """How a list is written."""
+
+    CSV = "csv"
+    JSON_LINES = "jsonl"
+
+
+LaneOption = Annotated[LaneChoice | None, typer.Option(help="Only what holds for this lane.")]
+FormatOption = Annotated[
+    FormatChoice | None, typer.Option(help="Without it, as FILE ends, else csv.")
 ]
+
+
+def _lane(lane: LaneChoice | None) -> str | None:
+    return "" if lane is LaneChoice.ALL else lane
+
+
+def _reason(text: str | None) -> str | None:
+    from postwicket.storage.suppression_text import REASONS
+
+    if text is not None and text not in REASONS:
+        raise Refused(f"{text!r} is no reason; write one of {', '.join(REASONS)}", WRONG)
+    return text
 
 
 @app.command("list")
 def list_suppressions(
     context: typer.Context,
-    address: Annotated[str | None, typer.Argument(show_default=False)] = None,
+    address: Annotated[str | None, typer.Argument(metavar="[ADDRESS]", show_default=False)] = None,
     *,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    lane: LaneOption = None,
+    reason: Annotated[
+        str | None,
+        typer.Option(help="bounce, complaint, unsubscribe or manual.", show_default=False),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 50,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List who is not written to, by address; with ADDRESS, what holds for it."""
+    """List who is not written to, by address."""
+    from postwicket.storage.suppression_text import described
+
     call = Call.of(context, config, as_json)
     wanted = canonical(address) if address is not None else None
     with call.store() as store:
-        found = store.suppressions(wanted, limit=limit + 1)
+        found = store.suppressions(wanted, _lane(lane), reason=_reason(reason), limit=limit + 1)
     if call.json:
-        show.document([_describe(one) for one in found[:limit]])
+        show.document([described(one) for one in found[:limit]])
         return
+    if not found:
+        show.hint("nobody is suppressed" + (" who fits" if wanted or lane or reason else ""))
+        return
+    show.table(("address", "lane", "reason", "since", "until", "detail"), _cells(found[:limit]))
+    if len(found) > limit:
+        show.hint(f"the first {limit} are shown; --limit N shows more, export all of them")
+
+
+def _cells(found: list[Suppression]) -> list[tuple[str, ...]]:
     at = now()
-    rows = [
+    return [
         (
             one.address,
             one.lane or "all",
             one.reason,
             show.when(one.created, at),
-            show.when(one.expires, at) or "never",
+            show.when(one.expires, at) or "for good",
             one.detail,
         )
-        for one in found[:limit]
+        for one in found
     ]
-    show.table(("address", "lane", "reason", "since", "ends", "detail"), rows)
-    if len(found) > limit:
-        show.hint(f"the first {limit} are shown; see --limit, or `suppression export`")
 
 
 @app.command()
@@ -94,33 +127,51 @@ def add(
     context: typer.Context,
     address: AddressArgument,
     *,
-    lane: LaneOption = LaneChoice.ALL,
-    detail: Annotated[str, typer.Option(help="Why, for whoever reads the list.")] = "",
-    days: Annotated[
-        float | None, typer.Option(min=0, help="For so many days.", show_default="for good")
+    lane: Annotated[LaneChoice, typer.Option(help="Of which lane.")] = LaneChoice.ALL,
+    detail: Annotated[str, typer.Option(help="Why, for people.")] = "",
+    expires: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="After so long, like 90d.", show_default=False),
     ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write to an address no more."""
+    from postwicket.storage.suppression_text import described
     from postwicket.storage.values import Suppression
 
     call = Call.of(context, config, as_json)
     at = now()
-    made = Suppression(
+    one = Suppression(
         address=canonical(address),
-        lane="" if lane is LaneChoice.ALL else lane.value,
+        lane=_lane(lane) or "",
         detail=detail,
         created=at,
-        expires=at + days * 86_400 if days is not None else None,
+        expires=None if expires is None else at + _duration(expires),
     )
     with call.store() as store:
-        store.suppress(made)
-        tell_journal(store, "suppression add", made.address, f"{lane.value} {detail}".strip())
+        store.suppress(one)
+        tell_journal(store, "suppression add", one.address, _words(one))
+        (kept,) = store.suppressions(one.address, one.lane, limit=1)
     if call.json:
-        show.document(_describe(made))
+        show.document(described(kept))
     else:
-        show.say(f"{made.address} is not written to any more ({lane.value})")
+        show.say(f"{kept.address} is not written to: {_words(kept)}")
+
+
+def _duration(text: str) -> float:
+    from postwicket.config.values import seconds
+
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise Refused(f"--expires: {error}", WRONG) from None
+
+
+def _words(one: Suppression) -> str:
+    until = f"until {show.exact(one.expires)}" if one.expires is not None else "for good"
+    lane = f"{one.lane} mail" if one.lane else "all mail"
+    return ", ".join(part for part in (lane, until, one.reason, one.detail) if part)
 
 
 @app.command()
@@ -128,143 +179,152 @@ def remove(
     context: typer.Context,
     address: AddressArgument,
     *,
-    lane: Annotated[
-        LaneChoice | None,
-        typer.Option(help="Only what holds for this lane.", show_default="whatever holds"),
-    ] = None,
+    lane: LaneOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write to an address again.  What was suppressed meanwhile is not sent by itself."""
+    """Write to an address again."""
     call = Call.of(context, config, as_json)
     wanted = canonical(address)
-    only = None if lane is None else "" if lane is LaneChoice.ALL else lane.value
     with call.store() as store:
-        count = store.unsuppress(wanted, only)
-        if not count:
-            raise Refused(f"{wanted} is not suppressed; see postwicket suppression list {wanted}")
-        tell_journal(store, "suppression remove", wanted, lane.value if lane else "")
-    if call.json:
-        show.document({"address": wanted, "removed": count})
-    else:
-        show.say(f"{wanted} is written to again")
+        count = store.unsuppress(wanted, _lane(lane))
+        if count:
+            tell_journal(store, "suppression remove", wanted, lane.value if lane else "")
+    if not count:
+        raise Refused(f"{wanted} is not suppressed so; see postwicket suppression list {wanted}")
+    show.document({"removed": count}) if call.json else show.say(f"{wanted} is written to again")
 
 
-@app.command("export")
-def export_suppressions(
-    context: typer.Context,
-    file: FileArgument = None,
-    *,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Write the whole list as CSV, or as JSON with --json."""
-    call = Call.of(context, config, as_json)
-    with call.store() as store:
-        found = store.suppressions(limit=EVERYTHING)
-    if call.json:
-        show.document([_describe(one) for one in found])
-        return
-    if file is None:
-        _write(sys.stdout, found)
-        return
-    try:
-        with file.open("w", encoding="utf-8", newline="") as out:
-            _write(out, found)
-    except OSError as error:
-        raise Refused(f"cannot write {file}: {error.strerror}; check the path") from None
-    show.hint(f"{len(found)} addresses are in {file}")
+# --- files --------------------------------------------------------------------------------
+
+
+def _format(chosen: FormatChoice | None, file: str) -> str:
+    lines = Path(file).suffix.lower() in {".jsonl", ".ndjson", ".json"}
+    return chosen or (FormatChoice.JSON_LINES if lines else FormatChoice.CSV)
 
 
 @app.command("import")
-def import_suppressions(
+def take_in(
     context: typer.Context,
-    file: FileArgument = None,
+    file: Annotated[str, typer.Argument(metavar="[FILE]", help="A file, or - for stdin.")] = "-",
     *,
+    format: FormatOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read a list: CSV as `export` writes it, or an address in each line's first column.
+    """Take a list in: as `export` writes it, any CSV with an `address` column, or only addresses.
 
-    Nothing is taken away, and what holds for good stays.  A list with a line that is wrong is
-    not read at all.
+    Nothing is taken away, and what holds for good stays.  Lines that are wrong are told and
+    passed over: the others count, and the exit status is 1.
     """
     call = Call.of(context, config, as_json)
-    try:
-        lines = (
-            sys.stdin.read() if file is None else file.read_text(encoding="utf-8-sig")
-        ).splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
-        raise Refused(f"cannot read {file or 'standard input'}: {reason}", WRONG) from None
-    found = list(_read(lines, now()))
-    with call.store() as store:
-        rest = iter(found)
-        while portion := list(islice(rest, AT_ONCE)):
-            store.suppress(*portion)
-        tell_journal(store, "suppression import", str(file or "-"), f"{len(found)} addresses")
+    form = _format(format, file)
+    with call.store() as store, _opened(file) as lines:
+        count, bad = _import(store, lines, form)
+        tell_journal(store, "suppression import", file, f"{count} addresses, {len(bad)} bad lines")
     if call.json:
-        show.document({"imported": len(found)})
+        show.document({"imported": count, "bad": [asdict(one) for one in bad]})
     else:
-        show.say(f"{len(found)} addresses were read")
+        for one in bad[:_TOLD]:
+            show.hint(f"line {one.line}: {one.why}")
+        if len(bad) > _TOLD:
+            show.hint(f"and {len(bad) - _TOLD} more")
+        show.say(f"{count} taken in, {len(bad)} bad lines passed over")
+    if bad:
+        raise typer.Exit(NO)
 
 
-def _describe(one: Suppression) -> dict[str, object]:
-    from postwicket.core.queue_id import spell
+def _import(store: Store, lines: Iterator[str], form: str) -> tuple[int, list[BadLine]]:
+    from postwicket.storage.suppression_text import BadLine, read_suppressions
 
-    return {
-        "address": one.address,
-        "lane": one.lane or "all",
-        "reason": one.reason,
-        "detail": one.detail,
-        "message": spell(one.message) if one.message is not None else None,
-        "created": rfc3339(one.created),
-        "expires": rfc3339(one.expires),
-    }
-
-
-def _write(out: TextIO, found: list[Suppression]) -> None:
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for one in found:
-        facts = _describe(one)
-        writer.writerow([facts[column] or "" for column in COLUMNS])
+    count, bad = 0, []
+    found = read_suppressions(lines, form, now=now())
+    while part := list(islice(found, _AT_ONCE)):
+        bad += [one for one in part if isinstance(one, BadLine)]
+        good = [one for one in part if not isinstance(one, BadLine)]
+        store.suppress(*good)
+        count += len(good)
+    return count, bad
 
 
-def _read(lines: list[str], at: float) -> Iterator[Suppression]:
-    """Read CSV with or without a line of column names; raise `Refused` naming the line."""
-    columns: tuple[str, ...] = COLUMNS[:1]
-    for number, row in enumerate(csv.reader(lines), 1):
-        cells = [cell.strip() for cell in row]
-        if not any(cells) or cells[0].startswith("#"):
-            continue
-        if "@" not in "".join(cells) and "address" in [cell.lower() for cell in cells]:
-            columns = tuple(cell.lower() for cell in cells)
-            continue
-        try:
-            yield _suppression(dict(zip(columns, cells, strict=False)), at)
-        except (ValueError, Refused) as error:
-            raise Refused(f"line {number}: {error}; nothing was read", WRONG) from None
+@contextmanager
+def _opened(file: str) -> Iterator[Iterator[str]]:
+    """Yield the lines of a file, with a bar of progress where somebody may be waiting."""
+    if file == "-":
+        if isinstance(sys.stdin, TextIOWrapper):
+            sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
+        yield iter(sys.stdin)
+        return
+    try:
+        stream = Path(file).open("rb")  # noqa: SIM115 (closed below; opening alone may be refused)
+    except OSError as error:
+        raise Refused(f"cannot read {file}: {error.strerror}; check name and rights") from None
+    with stream, _progress(Path(file)) as told:
+        yield _decoded(stream, told)
 
 
-def _suppression(facts: dict[str, str], at: float) -> Suppression:
-    from postwicket.storage.values import Suppression
-
-    lane, reason = facts.get("lane") or "all", facts.get("reason") or "manual"
-    if reason not in _REASONS:
-        raise ValueError(f"{reason[:40]!r} is no reason; it is one of {', '.join(_REASONS)}")
-    return Suppression(
-        address=canonical(facts.get("address", "")),
-        lane="" if LaneChoice(lane) is LaneChoice.ALL else lane,
-        reason=reason,
-        detail=facts.get("detail", "")[:1000],
-        created=_time(facts.get("created", "")) or at,
-        expires=_time(facts.get("expires", "")),
-    )
+def _decoded(stream: BinaryIO, told: Callable[[int], None]) -> Iterator[str]:
+    for number, line in enumerate(stream):
+        told(len(line))
+        # What is no UTF-8 is found again by the reader of the lines, and told with its number.
+        yield line.decode("utf-8-sig" if number == 0 else "utf-8", "surrogateescape")
 
 
-def _time(text: str) -> float | None:
-    if not text:
-        return None
-    found = datetime.fromisoformat(text)
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+@contextmanager
+def _progress(file: Path) -> Iterator[Callable[[int], None]]:
+    size = file.stat().st_size
+    if size < _LARGE or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(show.clean(file.name), total=size)
+        yield lambda octets: bar.advance(task, octets)
+
+
+@app.command("export")
+def hand_out(
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="[FILE]", help="A file, or - for stdout.")] = "-",
+    *,
+    lane: LaneOption = None,
+    format: FormatOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the whole list, by address."""
+    from postwicket.storage.suppression_text import described, written
+
+    call = Call.of(context, config, as_json)
+    form, wanted = _format(format, file), _lane(lane)
+    with call.store() as store:
+        if call.json and file == "-":
+            show.document([described(one) for one in _all(store, wanted)])
+            return
+        lines = written(_all(store, wanted), form)
+        if file == "-":
+            sys.stdout.writelines(lines)
+            return
+        count = _write(file, lines) - (form == "csv")
+    show.document({"exported": count}) if call.json else show.say(f"{count} are in {file}")
+
+
+def _write(file: str, lines: Iterator[str]) -> int:
+    count = 0
+    try:
+        with Path(file).open("w", encoding="utf-8", newline="") as out:
+            for line in lines:
+                out.write(line)
+                count += 1
+    except OSError as error:
+        raise Refused(f"cannot write {file}: {error.strerror}; check name and rights") from None
+    return count
+
+
+def _all(store: Suppressions, lane: str | None) -> Iterator[Suppression]:
+    last = None
+    while page := store.suppressions(lane=lane, after=last, limit=_AT_ONCE):
+        yield from page
+        last = page[-1]

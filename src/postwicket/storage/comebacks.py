@@ -8,30 +8,38 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final
 
+from postwicket.core.clock import Clock
 from postwicket.core.entry import Entry
 from postwicket.core.queue_id import QueueId
 from postwicket.core.state import MOVES, State
 
 from .batch import add, insert
-from .database import Database
+from .database import Database, Parameters
+from .generation import Generation
 from .named import SQLITE
 from .rows import Row, as_json, entry_row
 from .units import Accept, Call
 from .values import ComeBack, Suppression
 
+SUPPRESSED: Final = "suppressed"  # the file of the number that changes with the list
+_SURE_FOR: Final = 1.0  # seconds
 _RETURNS_FROM = frozenset({State.DELIVERED})
 
 
 class CameBackUnit(Call):
     """Something that came back; its result is True when the delivery changed."""
 
-    __slots__ = ("entries", "notices", "returned")
+    __slots__ = ("entries", "notices", "returned", "suppressed")
 
-    def __init__(self, future: asyncio.Future[bool], returned: ComeBack) -> None:
+    def __init__(
+        self, future: asyncio.Future[bool], returned: ComeBack, suppressed: Generation
+    ) -> None:
         super().__init__(future, self._write)
         self.returned = returned
+        self.suppressed = suppressed
         self.notices = [Accept(None, notice) for notice in returned.notices]
 
     def prepare(self) -> None:
@@ -56,6 +64,7 @@ class CameBackUnit(Call):
             rows += [notice.entries for notice in self.notices]
         if returned.suppression is not None and (changed or returned.state is None):
             put(connection, returned.suppression)
+            self.suppressed.advance()
         insert(connection, "add entries", rows)
         return changed
 
@@ -116,21 +125,66 @@ def suppression_from(row: Row) -> Suppression:
     )
 
 
+class Unwritten:
+    """Who is not written to, as a worker asks before it sends: free while there is nobody.
+
+    That there is nobody is remembered until the number in shared memory changes, and for a
+    second at most: a suppression that is being committed may change the number too early.
+    """
+
+    def __init__(
+        self, read: Callable[[str, Parameters], list[Row]], changed: Generation, clock: Clock
+    ) -> None:
+        self._read = read
+        self._changed = changed
+        self._clock = clock  # any that runs evenly
+        self._nobody = (-1, 0.0)  # by this number of `changed`, until then
+
+    def find(self, addresses: Sequence[str], lane: str, now: float) -> dict[str, Suppression]:
+        """Return why some of these canonical addresses are not written to in this lane."""
+        number, at = self._changed(), self._clock()
+        if self._nobody[0] == number and at < self._nobody[1]:
+            return {}
+        if not self._read("any suppression", ()):
+            self._nobody = number, at + _SURE_FOR
+            return {}
+        wanted = {"addresses": as_json(list(addresses)), "lane": lane, "now": now}
+        found = [suppression_from(row) for row in self._read("suppressed", wanted)]
+        return {one.address: one for one in found}
+
+
 class SqliteSuppressions:
     """`Suppressions` on a database."""
 
     _database: Database
 
+    def __init__(self, database: Database, suppressed: Generation) -> None:
+        self._database = database
+        self._suppressed = suppressed
+
     def suppressions(
-        self, address: str | None = None, lane: str | None = None, *, limit: int
+        self,
+        address: str | None = None,
+        lane: str | None = None,
+        *,
+        reason: str | None = None,
+        after: Suppression | None = None,
+        limit: int,
     ) -> list[Suppression]:
-        """Return the suppressions, by address; what is None does not restrict."""
-        wanted = {"address": address, "lane": lane, "limit": limit}
+        """Return those that follow `after`, by address; what is None does not restrict."""
+        wanted = {
+            "address": address,
+            "lane": lane,
+            "reason": reason,
+            "after_address": after.address if after else "",
+            "after_lane": after.lane if after else "",
+            "limit": limit,
+        }
         return [suppression_from(row) for row in self._database.read("suppressions", wanted)]
 
     def suppress(self, *suppressions: Suppression) -> None:
         """Write to addresses no more, all or none; what holds for good stays."""
-        with self._database.writing() as connection:
+        with self._database.writing(committed=self._suppressed.advance) as connection:
             for suppression in suppressions:
                 put(connection, suppression)
 

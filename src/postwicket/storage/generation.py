@@ -1,4 +1,4 @@
-"""A number in shared memory that changes with every change to an account.
+"""A number in shared memory that changes with every change to an account, or to another list.
 
 Live sessions of all workers ask it before each command, so asking is one read of mapped
 memory: no system call, no query.

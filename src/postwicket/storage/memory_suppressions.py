@@ -12,13 +12,22 @@ class MemorySuppressions:
     _memory: Memory
 
     def suppressions(
-        self, address: str | None = None, lane: str | None = None, *, limit: int
+        self,
+        address: str | None = None,
+        lane: str | None = None,
+        *,
+        reason: str | None = None,
+        after: Suppression | None = None,
+        limit: int,
     ) -> list[Suppression]:
-        """Return the suppressions, by address; what is None does not restrict."""
+        """Return those that follow `after`, by address; what is None does not restrict."""
         found = [
             one
             for _, one in sorted(self._memory.suppressions.items())
-            if address in {None, one.address} and lane in {None, one.lane}
+            if address in {None, one.address}
+            and lane in {None, one.lane}
+            and reason in {None, one.reason}
+            and (after is None or (one.address, one.lane) > (after.address, after.lane))
         ]
         return found[:limit]
 

@@ -10,7 +10,7 @@ from postwicket.core.entry import Entry
 from postwicket.core.queue_id import QueueIds
 
 from .bodies import BodyStore
-from .comebacks import SqliteSuppressions
+from .comebacks import SUPPRESSED, SqliteSuppressions
 from .database import Database, storage_errors
 from .generation import Generation
 from .named import SQLITE
@@ -43,10 +43,12 @@ class SqliteStore(
         database = Database(path)
         with storage_errors():
             generation = Generation(path.parent / "generation")
+            self._suppressed = Generation(path.parent / SUPPRESSED)
         self.bodies = bodies
         SqliteDirectory.__init__(self, database, generation)
         SqliteDomains.__init__(self, database, generation)
         SqliteDesk.__init__(self, database, bodies)
+        SqliteSuppressions.__init__(self, database, self._suppressed)
         SqliteInbox.__init__(self, database, bodies)
         SqliteStory.__init__(self, database)
 
@@ -92,3 +94,4 @@ class SqliteStore(
         self.finish_uses()
         self._database.close()
         self._generation.close()
+        self._suppressed.close()

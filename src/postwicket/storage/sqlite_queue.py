@@ -18,10 +18,11 @@ from postwicket.core.tls_result import TlsResult
 from postwicket.policy.lane import is_bulk, take_turns
 
 from .bodies import BodyStore, FileContent, SmallContent
-from .comebacks import CameBackUnit, suppression_from
+from .comebacks import SUPPRESSED, CameBackUnit, Unwritten
 from .committer import Committed, Committer
 from .database import Parameters, connect, storage_errors
 from .fair_lock import FairLock
+from .generation import Generation
 from .interfaces import Conflict, Content, StorageUnavailable
 from .named import SQLITE
 from .rows import Row, as_json, delivery_from, keys_json, messages_from
@@ -58,6 +59,7 @@ class SqliteQueue:
         self.bodies = bodies
         self._loop = loop
         with storage_errors():
+            self._suppressed = Generation(path.parent / SUPPRESSED)
             self._reader = connect(path, read_only=True)
             self._committer = Committer(
                 connect(path),
@@ -66,6 +68,7 @@ class SqliteQueue:
                 released=bodies.delete,
                 committed=committed,
             )
+        self._unwritten = Unwritten(self._read, self._suppressed, loop.time)
         self._tls = TlsTally(loop, self._committer.submit_loose)
 
     # --- writes ---------------------------------------------------------------------------
@@ -106,7 +109,7 @@ class SqliteQueue:
     def come_back(self, returned: ComeBack) -> asyncio.Future[bool]:
         """Store what came back about a message that had left us, in one transaction."""
         future: asyncio.Future[bool] = self._loop.create_future()
-        self._submit(CameBackUnit(future, returned))
+        self._submit(CameBackUnit(future, returned, self._suppressed))
         return future
 
     def count_tls(self, results: Sequence[TlsResult]) -> None:
@@ -164,9 +167,7 @@ class SqliteQueue:
         self, addresses: Sequence[str], lane: str, *, now: float
     ) -> dict[str, Suppression]:
         """Return why some of these canonical addresses are not written to in this lane.  Cheap."""
-        wanted = {"addresses": as_json(list(addresses)), "lane": lane, "now": now}
-        found = [suppression_from(row) for row in self._read("suppressed", wanted)]
-        return {one.address: one for one in found}
+        return self._unwritten.find(addresses, lane, now)
 
     def content(self, id: QueueId) -> Content:
         """Return the bytes of a message; raise `Conflict` when they have been let go."""
@@ -189,6 +190,7 @@ class SqliteQueue:
         self._tls.write()
         await self._committer.close()
         self._reader.close()
+        self._suppressed.close()
 
 
 def content_from(rows: Sequence[Row], bodies: BodyStore) -> Content:

@@ -23,7 +23,7 @@ from postwicket.identity import refusals
 from postwicket.identity.account import Account, AppPassword
 from postwicket.identity.app_password import fingerprint, letters_of
 from postwicket.identity.password import verify_password
-from postwicket.storage.interfaces import Directory
+from postwicket.storage.directory import Directory
 
 REFUSAL_AFTER: Final = 0.3  # seconds from the claim to the no, more than a check takes
 MOST_CACHED: Final = 10_000  # accounts; one more pushes out the one used longest ago

@@ -460,10 +460,16 @@ SELECT address, lane, reason, detail, message, created, expires FROM suppression
    AND (expires IS NULL OR expires > :now)
  ORDER BY address, lane;
 
+-- any suppression --
+-- As long as nobody is suppressed, nobody has to be asked about.
+SELECT 1 FROM suppression LIMIT 1;
+
 -- suppressions --
--- By key; a list is as long as its limit.
+-- By key; a list is as long as its limit, and the next goes on after its last.
 SELECT address, lane, reason, detail, message, created, expires FROM suppression
- WHERE (:address IS NULL OR address = :address) AND (:lane IS NULL OR lane = :lane)
+ WHERE (address, lane) > (:after_address, :after_lane)
+   AND (:address IS NULL OR address = :address) AND (:lane IS NULL OR lane = :lane)
+   AND (:reason IS NULL OR reason = :reason)
  ORDER BY address, lane LIMIT :limit;
 
 -- remove suppression --
