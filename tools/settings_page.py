@@ -41,7 +41,8 @@ order: `--config FILE`, `$POSTWICKET_CONFIG`, `./postwicket.toml`,
   the new configuration on the same sockets, and the old ones finish their sessions. `database`,
   `user`, `group` and `workers` change with the next start; another `data` is refused. A
   configuration that does not work is refused, too, and the server goes on with the one it has.
-- Every message is in the lane `transactional` as yet; `lanes` in a route matches that one.
+- `lanes` in a route is `transactional` or `bulk`: by the message's header, else by its account's
+  default (see [direct.md](direct.md)).
 
 ## From the environment
 
