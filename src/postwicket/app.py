@@ -28,6 +28,7 @@ from postwicket.journal.log import Log, open_log
 from postwicket.net.authority import ensure_authority
 from postwicket.net.certificates import Certificates
 from postwicket.policy.amount import Allowance
+from postwicket.policy.timing import Bounds
 from postwicket.returns.opening import open_reception
 from postwicket.returns.reception import Reception, inbound_terms
 from postwicket.returns.session import InboundSession
@@ -222,6 +223,7 @@ def _counter(
         clock=time.time,
         disk=disk,
         loop=asyncio.get_running_loop(),
+        bounds=Bounds(hold_at_most=settings.queue.hold_at_most, priority=settings.limits.priority),
     )
 
 
@@ -272,6 +274,7 @@ async def _listen(
                 hostname=settings.hostname,
                 size=settings.limits.message_size,
                 recipients=settings.limits.recipients_per_message,
+                hold_at_most=settings.queue.hold_at_most,
             ),
             certificates=certificates if listener.tls != "none" else None,
             starttls_ports=starttls_ports,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from postwicket.core.address import Address
-from postwicket.core.envelope import Envelope, Notify, Recipient, Sender
+from postwicket.core.envelope import Demands, Envelope, Notify, Recipient, Sender
 from postwicket.core.queue_id import QueueId
 from postwicket.core.reply import parse_reply
 from postwicket.core.state import State
 from postwicket.delivery.conclude import Circumstances, conclude, postpone, put_away
 from postwicket.delivery.shipment import Report, Shipment
-from postwicket.message.report import Action
+from postwicket.message.report import Action, who_is_told
 from postwicket.smtp.client.answer import Answer, Stage, Trouble
 from postwicket.smtp.client.transcript import Transcript
 from postwicket.storage.values import Delivery, Message
@@ -105,3 +105,30 @@ def test_what_is_put_away() -> None:
     assert [s.state for s in found.settlements] == [State.CAPTURED] * 2
     assert put_away(replace(SHIPMENT, via="discard"), WHEN).settlements[0].state is State.DISCARDED
     assert found.results == ()
+
+
+def test_a_deadline_that_only_tells_brings_us_back_in_time_and_then_tells() -> None:
+    by = Demands(deliver_by=1030.0, by_mode="N")
+    shipment = replace(SHIPMENT, message=replace(MESSAGE, demands=by))
+    found = conclude(shipment, report(LATER, LATER), WHEN)
+    assert [s.due for s in found.settlements] == [1030.0, 1030.0]
+    assert found.results == ()
+    after = conclude(shipment, report(LATER, LATER), replace(WHEN, now=1030.0))
+    assert [result.action for result in after.results] == [Action.DELAYED] * 2
+    assert [s.due for s in after.settlements] == [1090.0, 1090.0]
+
+
+def test_held_mail_is_not_late_while_it_is_held() -> None:
+    held = Demands(not_before=90_000.0)
+    shipment = replace(SHIPMENT, message=replace(MESSAGE, demands=held))
+    assert conclude(shipment, report(LATER, LATER), replace(WHEN, now=90_001.0)).results == ()
+    late = conclude(shipment, report(LATER, LATER), replace(WHEN, now=93_600.0))
+    assert len(late.results) == 2
+
+
+def test_a_trace_is_told_of_although_success_was_not_asked_for() -> None:
+    traced = replace(MESSAGE, demands=Demands(deliver_by=9e9, by_mode="N", by_trace=True))
+    found = conclude(replace(SHIPMENT, message=traced), report(LATER, TAKEN, dsn=True), WHEN)
+    (told,) = found.results
+    assert (told.action, told.traced) == (Action.RELAYED, True)
+    assert who_is_told(Address.parse("ann@example.org"), [told]) == (told,)

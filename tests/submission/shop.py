@@ -113,7 +113,13 @@ class Shop:
         """Return what connections to this listener are told."""
         return Listening(
             settings=listener,
-            terms=terms_of(listener, hostname="mail.example.org", size=200_000, recipients=3),
+            terms=terms_of(
+                listener,
+                hostname="mail.example.org",
+                size=200_000,
+                recipients=3,
+                hold_at_most=86_400,
+            ),
             certificates=None if listener.tls == "none" else self.certificates,
             starttls_ports=(587,),
         )

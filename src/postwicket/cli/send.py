@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from postwicket.sendmail.submit import Result
 
 _OUR_FAULT: Final = frozenset({64, 65, 78})  # sysexits.h: usage, data, configuration
+_SPAN: Final = re.compile(r"\+([0-9]{1,6})(m|h|d)")
+_SPANS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 _QUEUE_ID: Final = re.compile(r"\b[0-9A-HJKMNP-TV-Z]{13}\b")
 
 Addresses = Annotated[
@@ -36,6 +38,17 @@ Files = Annotated[
 Fields = Annotated[
     list[str] | None,
     typer.Option(metavar="'NAME: VALUE'", help="May be repeated.", show_default=False),
+]
+At = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Leave then: 2030-01-31T08:00:00Z, or +90m, +2h, +3d from now.",
+        show_default=False,
+    ),
+]
+Priority = Annotated[
+    int, typer.Option(min=-9, max=9, help="Place in the line: -9 to 9, higher first.")
 ]
 Host = Annotated[str | None, typer.Option(help="Another server.", show_default=False)]
 Port = Annotated[int | None, typer.Option(min=1, max=65_535, show_default=False)]
@@ -62,6 +75,8 @@ class Letter:
     text: str | None
     html: str | None
     files: list[Path]
+    at: str = ""
+    priority: int = 0
 
 
 def send(
@@ -76,6 +91,8 @@ def send(
     html: Text = None,
     attach: Files = None,
     header: Fields = None,
+    at: At = None,
+    priority: Priority = 0,
     host: Host = None,
     port: Port = None,
     tls: TlsMode = None,
@@ -100,6 +117,8 @@ def send(
             text=text,
             html=html,
             files=attach or [],
+            at=_moment(at) if at else "",
+            priority=priority,
         )
         _tell(call, _hand_in(letter, _message(letter, subject, header or []), server))
     except status.Failed as error:
@@ -117,12 +136,31 @@ def _hand_in(letter: Letter, message: EmailMessage, server: Server) -> Result:
     envelope = Envelope(
         sender=mail.qualify(authors[0], server.hello),
         recipients=tuple(mail.unique([mail.qualify(one, server.hello) for one in recipients])),
+        hold_until=letter.at,
+        priority=letter.priority,
     )
     try:
         with Session(server) as session:
             return session.send(envelope, message.as_bytes())
     except Unreachable as error:
         raise Refused(f"{error}; is the server running? see postwicket serve", LATER) from None
+
+
+def _moment(text: str) -> str:
+    """Return a date and time in UTC as RFC 3339 writes it."""
+    from datetime import UTC, datetime, timedelta
+
+    relative = _SPAN.fullmatch(text)
+    try:
+        if relative:
+            moment = datetime.now(UTC) + timedelta(**{_SPANS[relative[2]]: int(relative[1])})
+        else:
+            moment = datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Refused(
+            f"--at {text!r} is no time; write 2030-01-31T08:00:00Z or +2h", WRONG
+        ) from None
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _server(

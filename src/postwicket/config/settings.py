@@ -46,6 +46,13 @@ class QueueSettings(Section):
     keep: Duration = Field(
         default=_hours(720), description="How long finished messages can be traced."
     )
+    hold_at_most: Duration = Field(
+        default=_hours(720),
+        ge=0,
+        le=999_999_999,
+        description="How long a message may ask to be held before it leaves (FUTURERELEASE, "
+        "RFC 4865); 0 turns it off.",
+    )
     window: int = Field(
         default=1000, ge=1, le=100_000, description="Deliveries in memory at once, per worker."
     )
@@ -60,6 +67,13 @@ class LimitSettings(Section):
         default=100, ge=1, description="RCPT commands per message; RFC 5321 wants 100 or more."
     )
     message_size: Size = Field(default=35_882_577, ge=1024, description="Octets of one message.")
+    priority: int = Field(
+        default=4,
+        ge=0,
+        le=9,
+        description="The highest MT-PRIORITY (RFC 6710) that is granted; what is asked for beyond "
+        "it is lowered, and the reply says so.",
+    )
 
 
 class SessionSettings(Section):

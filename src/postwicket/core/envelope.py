@@ -66,12 +66,13 @@ NO_WISHES: Final = Wishes()
 class Demands:
     """What the mail demands of its way, resolved by the door and kept with the message.
 
-    `tls_optional` is the field `TLS-Required: No` (RFC 8689, section 5); `deliver_by` is in
-    seconds since 1970; the others are as in `Wishes`.
+    `tls_optional` is the field `TLS-Required: No` (RFC 8689, section 5); `not_before` (0.0: it
+    may leave at once) and `deliver_by` are in seconds since 1970; the others are as in `Wishes`.
     """
 
     require_tls: bool = False
     tls_optional: bool = False
+    not_before: float = 0.0
     deliver_by: float | None = None
     by_mode: str = ""
     by_trace: bool = False

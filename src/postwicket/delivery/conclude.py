@@ -6,7 +6,7 @@ Pure: time and chance come in as arguments.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -21,7 +21,7 @@ from postwicket.policy.outcome import Outcome, Patience, judge
 from postwicket.policy.reading import Catalogue
 from postwicket.policy.scope import Scope
 from postwicket.smtp.client.answer import Answer, Stage, Trouble
-from postwicket.storage.values import Attempt, Delivery, Settlement, Suppression
+from postwicket.storage.values import Attempt, Delivery, Message, Settlement, Suppression
 
 from .route import CAPTURE, DIRECT
 from .shipment import Report, Shipment
@@ -71,7 +71,7 @@ def conclude(shipment: Shipment, report: Report, when: Circumstances) -> Conclus
             direct=shipment.via == DIRECT,
         )
         reading = when.catalogue.read(answer, report.remote) if when.catalogue else None
-        outcome = judge(answer, patience, reading)
+        outcome = _reminded(judge(answer, patience, reading), delivery, message, when)
         said = str(answer)[:LONGEST_REPLY]
         attempt = Attempt(
             at=report.at,
@@ -256,16 +256,18 @@ def _result(
 ) -> Result | None:
     """Return what the sender might want to hear, or None."""
     message = shipment.message
+    traced = message.demands.by_trace and outcome.state is State.DELIVERED
     action: Action | None = None
     if outcome.state is State.DELIVERED:
         # RFC 3461, section 5.2.2: a peer without DSN will not tell of success, so we say that
         # the message was handed over to it.
         wanted = Notify.SUCCESS in delivery.recipient.notify
-        action = Action.RELAYED if wanted and report is not None and not report.dsn else None
+        relayed = report is not None and (traced or (wanted and not report.dsn))
+        action = Action.RELAYED if relayed else None
     elif outcome.state in {State.FAILED, State.EXPIRED}:
         action = Action.FAILED
     elif outcome.state in _LATE and not delivery.warned:
-        late = when.now - message.received >= when.delay_notice
+        late = when.now >= _notice_due(message, when)
         action = Action.DELAYED if late else None
     if action is None:
         return None
@@ -279,6 +281,7 @@ def _result(
         why=_why(answer, outcome),
         last_attempt=report.at if report else None,
         retry_until=message.expires,
+        traced=traced,
     )
 
 
@@ -301,6 +304,27 @@ def _why(answer: Answer, outcome: Outcome) -> str:
     if outcome.reading is not None:
         return f"{outcome.reading.meaning} {outcome.reading.fix}"
     return "" if answer.reply is not None and not answer.ours else str(answer)
+
+
+def _reminded(
+    outcome: Outcome, delivery: Delivery, message: Message, when: Circumstances
+) -> Outcome:
+    """Come back no later than at a deadline whose passing the sender wants to hear of."""
+    by = message.demands.deliver_by
+    if by is None or message.demands.by_mode != "N" or delivery.warned or outcome.due is None:
+        return outcome
+    return replace(outcome, due=by) if when.now < by < outcome.due else outcome
+
+
+def _notice_due(message: Message, when: Circumstances) -> float:
+    """Return from when on the sender is told that mail is late.
+
+    A held message is not late while it is held; DELIVERBY with N names the time (RFC 2852).
+    """
+    demands = message.demands
+    due = max(message.received, demands.not_before) + when.delay_notice
+    by = demands.deliver_by
+    return min(due, by) if by is not None and demands.by_mode == "N" else due
 
 
 def _late(result: Result | None) -> bool:

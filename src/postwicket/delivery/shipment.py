@@ -117,6 +117,7 @@ def mail_of(shipment: Shipment, content: Content) -> Mail:
         header=content.header,
         whole=b"".join(content.pieces()) if size <= SMALL else None,
         require_tls=shipment.message.demands.require_tls,
+        demands=shipment.message.demands,
     )
 
 

@@ -29,6 +29,7 @@ class Result:
     reply with its code ("550 5.1.1 No such person"), "" where no server answered; `why` is our
     own reason in words, or what the reply means.  `remote` is the name of the server that
     answered, or "".  Times are seconds since 1970; `retry_until` counts with DELAYED only.
+    `traced` is told although success was not asked for (RFC 2852, by-trace).
     """
 
     recipient: Recipient
@@ -39,6 +40,7 @@ class Result:
     why: str = ""
     last_attempt: float | None = None
     retry_until: float | None = None
+    traced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,4 +75,6 @@ def who_is_told(sender: Address | None, results: Iterable[Result]) -> tuple[Resu
 
 def _wanted(result: Result) -> bool:
     wishes = result.recipient.notify or _UNSPOKEN
+    if result.traced:
+        return Notify.NEVER not in wishes
     return Notify.NEVER not in wishes and _WISH.get(result.action, Notify.SUCCESS) in wishes

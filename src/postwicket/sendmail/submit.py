@@ -70,7 +70,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """Who from, who to, and how they want to hear of it."""
+    """Who from, who to, and how they want to hear of it.
+
+    `hold_until` is a date and time (RFC 3339) before which it shall not leave, or "".
+    """
 
     sender: str
     recipients: tuple[str, ...]
@@ -78,6 +81,8 @@ class Envelope:
     ret: str = ""
     envid: str = ""
     body: str = ""
+    hold_until: str = ""
+    priority: int = 0
 
 
 @dataclass(slots=True)
@@ -191,6 +196,10 @@ class Session:
             answer = Answer(553, "5.6.7 the server takes ASCII addresses only")
             result.refused = dict.fromkeys(envelope.recipients, answer)
             return result
+        if envelope.hold_until and not self._smtp.has_extn("futurerelease"):
+            answer = Answer(555, "5.5.4 the server does not hold mail (FUTURERELEASE)")
+            result.refused = dict.fromkeys(envelope.recipients, answer)
+            return result
         self._smtp.command_encoding = "utf-8" if utf8 else "ascii"
         options = self._mail_options(envelope, content, utf8=utf8)
         answer = self._say("MAIL", f"FROM:<{envelope.sender}>{options}")
@@ -226,6 +235,10 @@ class Session:
         if self._has("dsn"):
             words += [f"RET={envelope.ret}"] if envelope.ret else []
             words += [f"ENVID={_xtext(envelope.envid)}"] if envelope.envid else []
+        if envelope.hold_until:
+            words.append(f"HOLDUNTIL={envelope.hold_until}")
+        if envelope.priority and self._has("mt-priority"):
+            words.append(f"MT-PRIORITY={envelope.priority}")
         return "".join(f" {word}" for word in words)
 
     def _all(self, recipients: tuple[str, ...], answer: Answer, result: Result) -> Result:

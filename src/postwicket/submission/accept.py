@@ -24,6 +24,7 @@ from postwicket.message.received import Hop, received_field
 from postwicket.policy.amount import Allowance, day_used_up
 from postwicket.policy.content import content_refusal
 from postwicket.policy.lane import lane_of
+from postwicket.policy.timing import with_header
 from postwicket.storage.bodies import SmallContent
 from postwicket.storage.interfaces import Content, Queue, StorageUnavailable
 from postwicket.storage.values import (
@@ -199,7 +200,7 @@ class Door:
         if self._signer is None or content is None:
             return header
         return await self._signer.sign(
-            header, content, known=known, lives_until=now + self._expire
+            header, content, known=known, lives_until=draft.timing.expires(now, self._expire)
         )
 
     def _message(
@@ -212,19 +213,21 @@ class Door:
             envelope=draft.envelope,
             size=size,
             received=now,
-            expires=now + self._expire,
+            expires=draft.timing.expires(now, self._expire),
             message_id=_bare(message_id.value)
             if message_id
             else f"{spell(id).lower()}@{self._hostname}",
             subject=subject.text[:300] if subject else "",
             lane=lane_of(header, origin.account.lane),
+            demands=with_header(draft.timing.demands, header),
         )
 
     async def _store(
         self, message: Message, header: bytes, body: SmallBody | StoredBody, origin: Origin
     ) -> Receipt | Refusal:
         envelope, now = message.envelope, message.received
-        kept = self._onward.room(message)
+        held_until = message.demands.not_before
+        kept = held_until <= now and self._onward.room(message)
         over = await self._queue.accept(
             NewMessage(
                 message=message,
@@ -234,6 +237,7 @@ class Door:
                 charge=_charge(origin, len(envelope.recipients)),
                 claimed_by=self._slot if kept else None,
                 lease_until=now + LEASE if kept else 0.0,
+                not_before=held_until,
             )
         )
         if isinstance(over, OverLimit):

@@ -81,3 +81,8 @@ _HANDSHAKE_FIXES: Final = {
 BROKEN: Final = Reply(
     421, (3, 0), "Something went wrong here, and the operator is told: try again", "server.bug"
 )
+
+
+def priority_lowered(most: int) -> Reply:
+    """Take the message with a lower priority than was wished for (RFC 6710, section 4.4)."""
+    return Reply(250, (3, 6), f"OK, the priority was lowered to {most}")

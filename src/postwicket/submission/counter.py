@@ -14,6 +14,7 @@ from postwicket.config.settings import SessionSettings
 from postwicket.core.clock import Clock
 from postwicket.core.entry import Entry, Finding
 from postwicket.policy.amount import Allowance
+from postwicket.policy.timing import UNBOUND, Bounds
 from postwicket.storage.bodies import BodyStore
 
 from .accept import Door
@@ -68,6 +69,7 @@ class Counter:
     clock: Clock
     disk: Executor
     loop: asyncio.AbstractEventLoop
+    bounds: Bounds = UNBOUND
     draining: bool = field(default=False, init=False)
     _connections: set[Guest] = field(default_factory=set, init=False)
     _by_address: Tally[str] = field(default_factory=Tally, init=False)

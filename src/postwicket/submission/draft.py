@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from postwicket.core.envelope import Envelope, Recipient, Sender
+from postwicket.policy.timing import AT_ONCE, Timing
 from postwicket.storage.bodies import BodyStore, Spool
 from postwicket.trust.dkim import BodyHasher
 
@@ -27,12 +28,18 @@ class Draft:
         "recipients",
         "sender",
         "spool",
+        "timing",
     )
 
     def __init__(
-        self, sender: Sender, bodies: BodyStore, hasher: BodyHasher | None = None
+        self,
+        sender: Sender,
+        bodies: BodyStore,
+        hasher: BodyHasher | None = None,
+        timing: Timing = AT_ONCE,
     ) -> None:
         self.sender = sender
+        self.timing = timing
         self.hasher = hasher  # of a body that goes to a file, while it goes there
         self.recipients: list[Recipient] = []
         self.header = b""

@@ -40,7 +40,9 @@ class Listening:
         return bool(self.settings.proxy) and _within(address, self.settings.proxy)
 
 
-def terms_of(listener: Listener, *, hostname: str, size: int, recipients: int) -> Terms:
+def terms_of(
+    listener: Listener, *, hostname: str, size: int, recipients: int, hold_at_most: float = 0.0
+) -> Terms:
     """Return what a listener offers and demands."""
     bound = listener.account is not None
     return Terms(
@@ -51,6 +53,8 @@ def terms_of(listener: Listener, *, hostname: str, size: int, recipients: int) -
         starttls=listener.tls == "starttls",
         tls_first=listener.tls != "none" and not bound,
         sign_in_first=not bound,
+        hold_at_most=int(hold_at_most),
+        deadlines=True,
     )
 
 

@@ -17,6 +17,7 @@ from postwicket.identity.refusals import STOPPED
 from postwicket.message.received import Hop
 from postwicket.policy.amount import too_many_recipients
 from postwicket.policy.sender import may_send_as
+from postwicket.policy.timing import latest_release, resolve
 from postwicket.smtp.server import replies
 from postwicket.smtp.server.events import (
     Authenticate,
@@ -77,6 +78,10 @@ class Session(Conversation):
 
     def _hello(self, hello: Hello) -> Reply:
         self._origin = None
+        terms, counter = self._machine.terms, self._counter
+        until = latest_release(counter.clock(), terms.hold_at_most)
+        if terms.hold_at_most and terms.hold_until != until:
+            self._machine.terms = replace(terms, hold_until=until)
         return super()._hello(hello)
 
     def _authenticate(self, question: Authenticate) -> Reply | None:
@@ -98,8 +103,14 @@ class Session(Conversation):
         refusal = may_send_as(self._account.account, mail.sender.address)
         if refusal is not None:
             return self._refused("MAIL", refusal)
-        self._draft = Draft(mail.sender, self._counter.bodies, self._counter.door.hasher())
-        return replies.SENDER_OK
+        counter = self._counter
+        timing = resolve(mail.sender.wishes, counter.clock(), counter.bounds)
+        if isinstance(timing, Refusal):
+            return self._refused("MAIL", timing)
+        self._draft = Draft(mail.sender, counter.bodies, counter.door.hasher(), timing)
+        return (
+            said.priority_lowered(counter.bounds.priority) if timing.lowered else replies.SENDER_OK
+        )
 
     def _rcpt(self, rcpt: Rcpt) -> Reply:
         draft = self._draft

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postwicket.core.address import Address
-from postwicket.core.envelope import Body, Notify, Recipient, Sender
+from postwicket.core.envelope import Body, Demands, Notify, Recipient, Sender
 from postwicket.core.secret import Secret
 from postwicket.smtp.client.answer import Answer, Stage, Trouble
 from postwicket.smtp.client.commands import SHRUNK, Mail
@@ -584,3 +584,31 @@ def test_mail_that_requires_tls_is_refused_or_marked(*, vouched: bool) -> None:
     (answer,) = finished.answers
     assert answer.ours
     assert str(answer.reply).startswith("550 5.7.30")
+
+
+def demanded(peer: bytes, demands: Demands) -> str:
+    """Return MAIL FROM as it is said to this peer at second 0."""
+    talk = Talk().hear(b"220 mx\r\n250-mx\r\n" + peer + b"250 HELP\r\n")
+    talk.machine.send(replace(mail(), demands=demands))
+    talk.turn()
+    lines = [line for line in talk.said.decode().split("\r\n") if line.startswith("MAIL")]
+    return lines[0].removeprefix("MAIL FROM:<ann@example.org>") if lines else "(nothing)"
+
+
+def test_what_is_left_of_a_deadline_and_the_priority_are_passed_on() -> None:
+    urgent = Demands(deliver_by=60.9, by_mode="R", by_trace=True, priority=3)
+    assert (
+        demanded(b"250-DELIVERBY\r\n250-MT-PRIORITY MIXER\r\n", urgent)
+        == " BY=60;RT MT-PRIORITY=3"
+    )
+    assert demanded(b"250-DELIVERBY 30\r\n", urgent) == " BY=60;RT"
+    assert demanded(b"", urgent) == ""
+    late = Demands(deliver_by=-5.0, by_mode="N")
+    assert demanded(b"250-DELIVERBY\r\n", late) == " BY=-5;N"
+
+
+def test_what_the_sender_wants_back_by_now_is_not_sent() -> None:
+    over = Demands(deliver_by=0.5, by_mode="R")
+    assert demanded(b"", over) == "(nothing)"
+    # This peer takes no deadline as near as this one.
+    assert demanded(b"250-DELIVERBY 120\r\n", Demands(deliver_by=60.0, by_mode="R")) == "(nothing)"

@@ -20,6 +20,8 @@ class Capabilities:
 
     `size` is the largest message in octets, None where none was named (RFC 1870);
     `rcptmax` and `mailmax` are limits of RFC 9422 or None.  `auth` is in upper case.
+    `deliver_by` is the least seconds that DELIVERBY takes, None where it is not offered
+    (RFC 2852); `priorities` is MT-PRIORITY (RFC 6710).
     """
 
     extended: bool = True
@@ -36,6 +38,8 @@ class Capabilities:
     auth: frozenset[str] = frozenset()
     rcptmax: int | None = None
     mailmax: int | None = None
+    deliver_by: int | None = None
+    priorities: bool = False
 
 
 HELO_ONLY: Final = Capabilities(extended=False)
@@ -69,6 +73,8 @@ def read_capabilities(reply: Reply) -> Capabilities:
         auth=frozenset(word.upper() for word in offers.get("AUTH", [])),
         rcptmax=limits.get("RCPTMAX"),
         mailmax=limits.get("MAILMAX"),
+        deliver_by=(_size(offers["DELIVERBY"]) or 0) if "DELIVERBY" in offers else None,
+        priorities="MT-PRIORITY" in offers,
     )
 
 

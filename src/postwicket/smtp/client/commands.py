@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from postwicket.core.address import Address
-from postwicket.core.envelope import Body, Recipient, Sender
+from postwicket.core.envelope import NO_DEMANDS, Body, Demands, Recipient, Sender
 from postwicket.core.reply import Reply
 
 from .answer import Answer, Stage
@@ -39,6 +39,9 @@ NO_REQUIRETLS: Final = Reply(
     "tls.require-tls",
 )
 SHRUNK: Final = Reply(451, (3, 0), "The stored content has another size than it had", "")
+TOO_LATE: Final = Reply(
+    554, (4, 7), "The time by which it had to be delivered is over", "envelope.deliver-by-over"
+)
 _UNSAFE: Final = frozenset("\r\n\0")
 
 
@@ -57,13 +60,14 @@ class Mail:
     header: bytes
     whole: bytes | None = None
     require_tls: bool = False
+    demands: Demands = NO_DEMANDS
 
 
-def objection(mail: Mail, peer: Capabilities) -> Answer | None:
-    """Say why no recipient of this peer may get the mail, or None."""
+def objection(mail: Mail, peer: Capabilities, now: float) -> Answer | None:
+    """Say why no recipient of this peer may get the mail, or None; `now` is seconds since 1970."""
     if mail.require_tls and not peer.requiretls:
         return Answer(Stage.MAIL, NO_REQUIRETLS, ours=True)
-    reply = _content_objection(mail, peer)
+    reply = TOO_LATE if _is_late(mail, peer, now) else _content_objection(mail, peer)
     if reply is None and peer.size is not None and mail.size > peer.size:
         text = f"The message has {mail.size} octets, the next server takes {peer.size}"
         return Answer(Stage.MAIL, Reply(552, (3, 4), text, "size.next-server"), ours=True)
@@ -87,7 +91,15 @@ def _content_objection(mail: Mail, peer: Capabilities) -> Reply | None:
     return None if mail.header.isascii() else NEEDS_SMTPUTF8
 
 
-def mail_command(mail: Mail, peer: Capabilities) -> str | None:
+def _is_late(mail: Mail, peer: Capabilities, now: float) -> bool:
+    """Say whether the sender wants it back by now, or before this peer could do anything."""
+    demands = mail.demands
+    if demands.deliver_by is None or demands.by_mode != "R":
+        return False
+    return demands.deliver_by - now < max(1, peer.deliver_by or 0)
+
+
+def mail_command(mail: Mail, peer: Capabilities, now: float) -> str | None:
     """Return MAIL FROM with what the peer understands, or None if it cannot be said safely."""
     sender = mail.sender
     path = _spelled(sender.address, peer) if sender.address else ""
@@ -105,7 +117,22 @@ def mail_command(mail: Mail, peer: Capabilities) -> str | None:
     if peer.dsn:
         line += f" RET={sender.ret}" if sender.ret else ""
         line += f" ENVID={sender.envid}" if sender.envid else ""
+    line += _demanded(mail.demands, peer, now)
     return None if _UNSAFE.intersection(line) else line
+
+
+def _demanded(demands: Demands, peer: Capabilities, now: float) -> str:
+    """Return what is passed on of deadline, priority and security to a peer that knows them."""
+    if demands is NO_DEMANDS:
+        return ""
+    line = ""
+    if demands.deliver_by is not None and peer.deliver_by is not None:
+        # RFC 2852, section 4: what is left of the time, nine digits at most.
+        left = max(-999_999_999, min(999_999_999, int(demands.deliver_by - now)))
+        line += f" BY={left};{demands.by_mode}{'T' if demands.by_trace else ''}"
+    if demands.priority and peer.priorities:
+        line += f" MT-PRIORITY={demands.priority}"
+    return line
 
 
 def rcpt_command(recipient: Recipient, peer: Capabilities) -> str | None:

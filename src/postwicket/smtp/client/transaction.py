@@ -66,8 +66,9 @@ def exhausted(wire: Wire) -> bool:
 def _announce(wire: Wire, mail: Mail) -> _Task:
     peer = wire.capabilities
     answers: list[Answer | None] = [None] * len(mail.recipients)
-    against = objection(mail, peer)
-    opener = None if against else mail_command(mail, peer)
+    now = wire.clock()
+    against = objection(mail, peer, now)
+    opener = None if against else mail_command(mail, peer, now)
     if opener is None:
         against = against or Answer(Stage.MAIL, unspeakable(mail.sender.address), ours=True)
         return _Task(mail, "", {}, [against] * len(answers))

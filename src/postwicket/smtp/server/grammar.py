@@ -15,7 +15,7 @@ from postwicket.core.address import Address
 from postwicket.core.envelope import Body, Notify, Recipient, Sender
 from postwicket.core.reply import Reply
 
-from . import replies
+from . import replies, wishes
 from .events import Hello, Mail, Rcpt
 
 LONGEST_HELLO: Final = 255
@@ -54,8 +54,10 @@ def parse_hello(argument: str, *, extended: bool) -> Hello | Reply:
 
 # Applications send the same commands again and again; what is remembered is bounded.
 @lru_cache(maxsize=1024)
-def parse_mail(argument: str, *, size_limit: int) -> Mail | Reply:
-    """Read what follows `MAIL`.
+def parse_mail(
+    argument: str, *, size_limit: int, offered: frozenset[str] = frozenset()
+) -> Mail | Reply:
+    """Read what follows `MAIL`; `offered` are those parameters of `wishes` that may be used.
 
     >>> parse_mail("FROM:<ann@example.org> SIZE=1000", size_limit=5000)  # doctest: +ELLIPSIS
     Mail(sender=Sender(address=Address(local='ann', domain='example.org'), size=1000, ...
@@ -66,7 +68,7 @@ def parse_mail(argument: str, *, size_limit: int) -> Mail | Reply:
     if path is None:
         return replies.sender_syntax("")
     text, rest = path
-    parameters = _parameters(rest, _MAIL_PARAMETERS)
+    parameters = _parameters(rest, _mail_parameters(offered))
     if isinstance(parameters, Reply):
         return parameters
     size = parameters.get("SIZE")
@@ -80,7 +82,10 @@ def parse_mail(argument: str, *, size_limit: int) -> Mail | Reply:
             return replies.sender_address(str(error))
         if not address.is_ascii and "SMTPUTF8" not in parameters:
             return replies.needs_smtputf8("sender")
-    return Mail(_sender(address, parameters))
+    try:
+        return Mail(_sender(address, parameters))
+    except ValueError as error:
+        return replies.parameter(str(error))
 
 
 def _sender(address: Address | None, parameters: Mapping[str, object]) -> Sender:
@@ -94,6 +99,7 @@ def _sender(address: Address | None, parameters: Mapping[str, object]) -> Sender
         smtputf8="SMTPUTF8" in parameters,
         ret=str(parameters.get("RET", "")),
         envid=str(parameters.get("ENVID", "")),
+        wishes=wishes.wishes_of(parameters),
     )
 
 
@@ -170,6 +176,12 @@ def _parameters(text: str, known: Mapping[str, Parameter]) -> dict[str, object] 
     return found
 
 
+@lru_cache(maxsize=16)
+def _mail_parameters(offered: frozenset[str]) -> Mapping[str, Parameter]:
+    wished = {name: wishes.PARAMETERS[name] for name in wishes.PARAMETERS if name in offered}
+    return {**_MAIL_PARAMETERS, **wished}
+
+
 def _size(value: str) -> int:
     if not re.fullmatch(r"[0-9]{1,20}", value):
         raise ValueError("SIZE is a number of octets")
@@ -181,12 +193,6 @@ def _body(value: str) -> Body:
         return Body(upper(value))
     except ValueError:
         raise ValueError("BODY is 7BIT, 8BITMIME or BINARYMIME") from None
-
-
-def _flag(value: str) -> bool:
-    if value:
-        raise ValueError("it takes no value")
-    return True
 
 
 def _ret(value: str) -> str:
@@ -238,7 +244,7 @@ def _checked_xtext(value: str, longest: int) -> str:
 _MAIL_PARAMETERS: Final[Mapping[str, Parameter]] = {
     "SIZE": _size,
     "BODY": _body,
-    "SMTPUTF8": _flag,
+    "SMTPUTF8": wishes.no_value,
     "RET": _ret,
     "ENVID": _envid,
     "AUTH": _auth,

@@ -42,7 +42,7 @@ from .framing import ChunkReader, DotReader
 from .incoming import PATIENCE, Incoming
 from .moves import ENDS_ALWAYS, MOVES, State, objection
 from .receive_buffer import ReceiveBuffer
-from .terms import Terms, keywords
+from .terms import Terms, keywords, offered
 
 LONGEST_LINE: Final = 2048  # octets; RFC 5321 asks for 512, and DSN parameters need more
 LONGEST_RESPONSE: Final = 12_288  # octets; RFC 4954, section 4
@@ -298,7 +298,10 @@ class ServerProtocol:
         return grammar.parse_hello(argument, extended=False)
 
     def _mail_from(self, argument: str) -> _Found:
-        return self._objection(Mail) or grammar.parse_mail(argument, size_limit=self.terms.size)
+        terms = self.terms
+        return self._objection(Mail) or grammar.parse_mail(
+            argument, size_limit=terms.size, offered=offered(terms, secure=self.secure)
+        )
 
     def _rcpt_to(self, argument: str) -> _Found:
         refused = self._objection(Rcpt)

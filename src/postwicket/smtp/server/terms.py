@@ -15,6 +15,9 @@ class Terms:
 
     `size` is the largest message in octets; `recipients` the most per message; `starttls`
     whether TLS can be had; `tls_first` and `sign_in_first` whether MAIL has to wait for them.
+    `hold_at_most` is seconds that mail can be held, 0 for not at all, and `hold_until` the last
+    date and time of that; `deadlines` offers DELIVERBY and MT-PRIORITY, `requiretls` REQUIRETLS
+    (RFC 8689) within TLS.
     """
 
     hostname: str
@@ -24,6 +27,10 @@ class Terms:
     starttls: bool = True
     tls_first: bool = True
     sign_in_first: bool = True
+    hold_at_most: int = 0
+    hold_until: str = ""
+    deadlines: bool = False
+    requiretls: bool = False
 
 
 @lru_cache(maxsize=64)
@@ -44,5 +51,24 @@ def keywords(terms: Terms, *, secure: bool) -> str:
     if terms.mechanisms and (secure or not terms.tls_first):
         lines.append("AUTH " + " ".join(terms.mechanisms))
     lines += ["ENHANCEDSTATUSCODES", "PIPELINING", "CHUNKING", "BINARYMIME", "SMTPUTF8", "DSN"]
+    if terms.hold_at_most and terms.hold_until:
+        lines.append(f"FUTURERELEASE {terms.hold_at_most} {terms.hold_until}")  # RFC 4865
+    if terms.deadlines:
+        lines += ["DELIVERBY", "MT-PRIORITY"]  # RFC 2852, RFC 6710
+    if terms.requiretls and secure:
+        lines.append("REQUIRETLS")
     lines.append(f"LIMITS RCPTMAX={terms.recipients}")  # RFC 9422
     return "\n".join(lines)
+
+
+@lru_cache(maxsize=64)
+def offered(terms: Terms, *, secure: bool) -> frozenset[str]:
+    """Return the parameters of MAIL that come with the extensions that are offered here."""
+    names: set[str] = set()
+    if terms.hold_at_most:
+        names |= {"HOLDFOR", "HOLDUNTIL"}
+    if terms.deadlines:
+        names |= {"BY", "MT-PRIORITY"}
+    if terms.requiretls and secure:
+        names.add("REQUIRETLS")
+    return frozenset(names)
