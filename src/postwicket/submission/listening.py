@@ -55,6 +55,7 @@ def terms_of(
         sign_in_first=not bound,
         hold_at_most=int(hold_at_most),
         deadlines=True,
+        requiretls=listener.tls != "none",
     )
 
 
