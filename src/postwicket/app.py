@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import random
 import signal
 import socket
 import sys
@@ -23,6 +24,7 @@ from postwicket.config import Settings
 from postwicket.core.queue_id import QueueIds
 from postwicket.delivery.dispatcher import Dispatcher
 from postwicket.delivery.guiding import guide_for
+from postwicket.delivery.tls_reporting import Sent, report_forever, reporter_for
 from postwicket.identity.keys import SECRETS, load_key
 from postwicket.journal.log import Log, open_log
 from postwicket.net.authority import ensure_authority
@@ -117,7 +119,7 @@ async def _work(
         reception = open_reception(settings, queue, ids, ring.domains, time.time)
         servers = await _listen(settings, sockets, counter, reception, log)
         dispatcher.start()
-        chores = _chores(settings, slot, disk, log)
+        chores = _chores(settings, slot, disk, log, queue, ids, signer)
         gc.collect()
         gc.freeze()  # what was imported stays: the collector need not look at it again
         gc.set_threshold(*GARBAGE_THRESHOLDS)
@@ -316,15 +318,45 @@ def _certificates(settings: Settings, log: Log) -> Certificates | None:
 # --- chores -------------------------------------------------------------------------------
 
 
-def _chores(settings: Settings, slot: int, disk: Executor, log: Log) -> list[asyncio.Task[None]]:
+def _chores(
+    settings: Settings,
+    slot: int,
+    disk: Executor,
+    log: Log,
+    queue: SqliteQueue,
+    ids: QueueIds,
+    signer: Signer | None,
+) -> list[asyncio.Task[None]]:
     """Start what one worker of the machine does now and then."""
     if slot % settings.worker_count:
         return []
     loop = asyncio.get_running_loop()
-    return [
+    chores = [
         loop.create_task(_forget(settings, disk, log)),
         loop.create_task(_sweep_spool(settings)),
     ]
+    if settings.tls_reports.send:
+        reporting = _report_tls(settings, queue, ids, disk, signer, log)
+        chores.append(loop.create_task(reporting))
+    return chores
+
+
+async def _report_tls(
+    settings: Settings,
+    queue: SqliteQueue,
+    ids: QueueIds,
+    disk: Executor,
+    signer: Signer | None,
+    log: Log,
+) -> None:
+    """Send the daily TLS reports."""
+
+    def told(sent: Sent) -> None:
+        log.info("TLS report", domain=sent.domain, to=sent.place, outcome=sent.outcome)
+
+    with contextlib.closing(open_store(settings.data)) as own:
+        reporter = reporter_for(settings, own, queue, ids, time.time, disk=disk, signer=signer)
+        await report_forever(reporter, chance=random.random, told=told)
 
 
 async def _forget(settings: Settings, disk: Executor, log: Log) -> None:

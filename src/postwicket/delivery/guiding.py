@@ -20,7 +20,7 @@ def guide_for(
     clock: Clock,
     *,
     listening: Sequence[tuple[str, int]] = (),
-    count: Count = lambda _: None,
+    count: Count | None = None,
     disk: Executor | None = None,
 ) -> Guide:
     """Return what direct delivery has to be told under these settings.
@@ -31,7 +31,8 @@ def guide_for(
     reach = reach_for(settings, listening)
     resolver = resolver_for(settings, clock)
     destinations = Destinations(resolver, rules_for(settings, reach, clock))
-    safety = Safety(settings, resolver, reach, clock, count=count, disk=disk)
+    counted = (settings.tls_reports.send and count) or _nobody
+    safety = Safety(settings, resolver, reach, clock, count=counted, disk=disk)
     return Guide(
         hostname=settings.hostname,
         find=destinations.find,
@@ -40,3 +41,7 @@ def guide_for(
         sites=Sites(settings.destination, workers=settings.worker_count),
         reach=reach,
     )
+
+
+def _nobody(_: object) -> None:
+    """Count nothing."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Sequence
 
 from postwicket.config.settings import Settings
 from postwicket.config.values import socket_address
 from postwicket.core.clock import Clock
+from postwicket.net.https import PORT
 from postwicket.net.reach import Reach
 from postwicket.trust.lookup import Resolver
+from postwicket.trust.mta_sts_fetch import Where
 from postwicket.trust.resolver import DnsResolver
 from postwicket.trust.servers import Server, Servers
 from postwicket.trust.static import StaticHost, StaticResolver
@@ -41,3 +44,14 @@ def rules_for(settings: Settings, reach: Reach, clock: Clock) -> Rules:
         port=settings.delivery.port,
         ip=settings.delivery.ip,
     )
+
+
+def web_hosts(resolver: Resolver, reach: Reach) -> Where:
+    """Return what finds the socket addresses of HTTPS hosts that may be connected to."""
+
+    async def where(host: str) -> list[tuple[str, int]]:
+        found = await asyncio.gather(resolver.aaaa(host), resolver.a(host))
+        addresses = [(one, lookup.port or PORT) for lookup in found for one in lookup.records]
+        return [one for one in addresses if not reach.objection(*one)]
+
+    return where

@@ -24,7 +24,6 @@ from postwicket.core.envelope import Demands
 from postwicket.core.tls_result import TlsResult
 from postwicket.core.tls_verdict import TlsVerdict
 from postwicket.net.certificates import CertificateUnusable, client_context
-from postwicket.net.https import PORT
 from postwicket.net.reach import Reach
 from postwicket.net.tls import DISTRUSTED, TlsFailed, TlsLayer
 from postwicket.net.tls_plan import TlsPlan
@@ -48,6 +47,7 @@ from postwicket.trust.mta_sts_fetch import fetch
 
 from .destination import Destination, Exchanger
 from .dialling import Unreached
+from .naming import web_hosts
 
 Count: TypeAlias = Callable[[Sequence[TlsResult]], None]
 # What is counted when an exchanger may not even be connected to.
@@ -74,7 +74,7 @@ class Safety:
         self._settings = settings.delivery
         self._rules = [_Rule(rule) for rule in settings.destination]
         self._resolver = resolver
-        self._reach = reach
+        self._where = web_hosts(resolver, reach)
         self._clock = clock
         self._count = count
         self._anybody = client_context(None, verify=False)
@@ -171,13 +171,7 @@ class Safety:
     async def _fetch(self, domain: str) -> tuple[StsPolicy, bytes]:
         if self._https is None:  # its own context: HTTP has another protocol name (ALPN)
             self._https = client_context(self._settings.ca)
-        return await fetch(domain, self.where, self._https)
-
-    async def where(self, host: str) -> list[tuple[str, int]]:
-        """Return the socket addresses of an HTTPS host that may be connected to."""
-        found = await asyncio.gather(self._resolver.aaaa(host), self._resolver.a(host))
-        addresses = [(one, lookup.port or PORT) for lookup in found for one in lookup.records]
-        return [one for one in addresses if not self._reach.objection(*one)]
+        return await fetch(domain, self._where, self._https)
 
     # --- TLS ------------------------------------------------------------------------------
 
@@ -220,6 +214,8 @@ class Safety:
         ends: tuple[str, str] = ("", ""),
     ) -> None:
         """Count one session; `ends` are our IP address and the peer's."""
+        if domain.startswith("["):
+            return  # an address literal has nobody who could ask for a report
         day = datetime.fromtimestamp(self._clock(), UTC).date().isoformat()
         result = TlsResult(
             day=day,
