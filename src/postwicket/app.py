@@ -116,7 +116,7 @@ async def _work(
         )
         door = _door(settings, queue, dispatcher, ids, slot, disk, signer)
         counter = _counter(settings, door, store, queue, disk, passwords, log)
-        reception = open_reception(settings, queue, ids, ring.domains, time.time)
+        reception = open_reception(settings, queue, ids, ring.domains, time.time, signer)
         servers = await _listen(settings, sockets, counter, reception, log)
         dispatcher.start()
         chores = _chores(settings, slot, disk, log, queue, ids, signer)

@@ -94,13 +94,18 @@ def test_from_the_first_record_to_a_signature(office: Office, world: World) -> N
     assert f"{day}r (prepared) is not published" in half.err
     assert set(states(office).values()) == {"prepared"}
 
-    world.publish(office.json("domain", "dns", "example.org"))
+    rest = ("ownership", "DKIM", "SPF", "DMARC", "TLS-RPT", "return path", "server", "PTR")
+    world.publish(office.json("domain", "dns", "example.org"), *rest)
     done = office.json("domain", "verify", "example.org")
     assert done["verified"]
     assert states(office) == {f"{day}r": "active", f"{day}e": "active"}
     checked = office("domain", "check", "example.org")
     assert checked.status == 0, checked.out
     assert "wrong" not in checked.out
+    world.publish(office.json("domain", "dns", "example.org"), "MTA-STS")
+    alone = office("domain", "check", "example.org")  # a record, and no policy on the web
+    assert alone.status == 1
+    assert "wrong\tMTA-STS\tmta-sts.example.org has no address" in alone.out
     with closing(open_store(office.data)) as store:
         kinds = [one.data.get("what") for one in store.journal(kind=None, since=0, limit=9)]
         secret = [key.private_sealed for key in store.dkim_keys()]

@@ -11,6 +11,7 @@ from .call import now
 
 if TYPE_CHECKING:
     from postwicket.config import Settings
+    from postwicket.trust.examining import FetchPolicy
     from postwicket.trust.finding import Finding
     from postwicket.trust.keys import DkimKey, Domain
     from postwicket.trust.lookup import Resolver
@@ -74,7 +75,31 @@ async def examined(
     """Return what DNS says about a domain, next to what it should say."""
     from postwicket.trust.examining import Ground, examine
 
-    return await examine(Ground(await situation(settings, domain, keys, resolver), resolver))
+    here = await situation(settings, domain, keys, resolver)
+    return await examine(Ground(here, resolver, _policies(settings, resolver)))
+
+
+def _policies(settings: Settings, resolver: Resolver) -> FetchPolicy:
+    """Return what gets the MTA-STS policy of a domain."""
+    from postwicket.delivery.naming import reach_for
+    from postwicket.net.certificates import CertificateUnusable, client_context
+    from postwicket.trust.mta_sts import PolicyInvalid, StsPolicy
+    from postwicket.trust.mta_sts_fetch import FetchFailed, fetch
+
+    reach = reach_for(settings)
+
+    async def where(host: str) -> list[tuple[str, int]]:
+        found = [await resolver.aaaa(host), await resolver.a(host)]
+        addresses = [(one, lookup.port or 443) for lookup in found for one in lookup.records]
+        return [one for one in addresses if not reach.objection(*one)]
+
+    async def policy(domain: str) -> StsPolicy:
+        try:
+            return (await fetch(domain, where, client_context(settings.delivery.ca)))[0]
+        except (FetchFailed, CertificateUnusable) as error:
+            raise PolicyInvalid(str(error)) from None
+
+    return policy
 
 
 async def proved(domain: Domain, keys: Sequence[DkimKey], resolver: Resolver) -> Proof:

@@ -15,6 +15,7 @@ from postwicket.delivery.returning import return_paths
 from postwicket.identity.keys import load_key
 from postwicket.storage.values import Message
 from postwicket.trust.return_path import ReturnPaths, return_key
+from postwicket.trust.signer import Signer
 
 from .keeping import Keeping, Ledger
 from .places import Places
@@ -43,10 +44,11 @@ def open_reception(
     ids: QueueIds,
     domains: Callable[[], Collection[str]],
     clock: Clock,
+    signer: Signer | None = None,
 ) -> Reception:
     """Return what the inbound sessions of a worker share.
 
-    `domains` are those whose ownership was proved, as A-labels.
+    `domains` are those whose ownership was proved, as A-labels; `signer` signs our notices.
     """
     return Reception(
         hostname=settings.hostname,
@@ -56,7 +58,7 @@ def open_reception(
             domains=domains,
             find=books.message,
         ),
-        keeping=_keeping(settings, books, ids, clock),
+        keeping=_keeping(settings, books, ids, clock, signer),
     )
 
 
@@ -73,7 +75,13 @@ def open_unsubscribing(
     )
 
 
-def _keeping(settings: Settings, books: Books, ids: QueueIds, clock: Clock) -> Keeping:
+def _keeping(
+    settings: Settings,
+    books: Books,
+    ids: QueueIds,
+    clock: Clock,
+    signer: Signer | None = None,
+) -> Keeping:
     returns = settings.returns
     return Keeping(
         books,
@@ -83,6 +91,7 @@ def _keeping(settings: Settings, books: Books, ids: QueueIds, clock: Clock) -> K
             ids=ids,
             clock=clock,
             boundary=lambda: secrets.token_hex(16),
+            signer=signer,
         ),
         ids,
         suppress_for=returns.suppress_bounces_for,

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, Protocol
@@ -140,8 +141,13 @@ class BodyHasher:
         self._lines = 0
 
 
+_ODD: Final = re.compile(rb"\t|  | \r\n")
+
+
 def _one_space(text: bytes) -> bytes:
     """Reduce white space within lines to one space, and at their ends to none."""
+    if not _ODD.search(text):  # most text is as it should be, and one look tells
+        return text
     if b"\t" in text:
         text = text.replace(b"\t", b" ")
     while b"  " in text:
