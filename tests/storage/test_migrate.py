@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sqlite3
 import subprocess
@@ -18,10 +19,16 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 from sqlalchemy.pool import StaticPool
 
+from postwicket.core.envelope import NO_DEMANDS
+from postwicket.core.queue_id import QueueId
+from postwicket.identity.account import Account, Grant
 from postwicket.storage import migrate
+from postwicket.storage.database import FILE
 from postwicket.storage.interfaces import StorageUnavailable
 from postwicket.storage.migrate import HEAD, VERSIONS
+from postwicket.storage.opening import open_queue, open_store
 from postwicket.storage.schema import metadata
+from postwicket.storage.values import Selection
 
 MIGRATIONS = Path(migrate.__file__).parent / "migrations"
 
@@ -122,3 +129,83 @@ def test_an_up_to_date_database_needs_no_sqlalchemy(tmp_path: Path) -> None:
         "sys.exit('sqlalchemy' in sys.modules or 'alembic' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+FIRST = """
+INSERT INTO account (id, address, name, suspended, password_hash, password_over_smtp, created)
+VALUES (3, 'ann@example.org', 'Ann', 0, '', 0, 5.0);
+INSERT INTO app_password (id, account, label, fingerprint, created, last_peer)
+VALUES (9, 3, 'printer', x'00', 5.0, '');
+INSERT INTO grant_ (account, pattern) VALUES (3, '@example.com');
+INSERT INTO message (id, account, sender, body_type, smtputf8, ret, envid, size, received,
+                     expires, message_id, subject, lane, header)
+VALUES (1, 'ann@example.org', 'ann@example.org', '7BIT', 0, '', '', 20, 10.0, 1e12, '<1@x>', '1',
+        'transactional', x'613a'), (2, 'ann@example.org', '', '8BITMIME', 1, '', '', 20, 9.0, 1e12,
+        '<2@x>', 'two', 'bulk', x'613a');
+INSERT INTO body (message, size, data) VALUES (1, 4, x'0d0a'), (2, 4, x'0d0a');
+INSERT INTO delivery (message, number, recipient, notify, orcpt, state, attempts, due, was_due,
+                      claimed_by, warned, route, cause, reply)
+VALUES (1, 1, 'bob@example.com', '', '', 'deferred', 2, 50.0, NULL, NULL, 1, 'upstream:x', 'rate',
+        '450 later'),
+       (1, 2, 'eve@example.com', '', '', 'queued', 0, 900.0, 40.0, 7, 0, '', '', ''),
+       (2, 1, 'bob@example.com', '', '', 'queued', 0, 30.0, NULL, NULL, 0, '', '', ''),
+       (2, 2, 'eve@example.com', '', '', 'delivered', 1, NULL, NULL, NULL, 0, 'upstream:x', '',
+        '250 ok');
+INSERT INTO attempt (message, number, count, at, seconds, route, remote, tls, reply, transcript)
+VALUES (2, 2, 1, 12.0, 0.5, 'upstream:x', 'mx', 'TLSv1.3', '250 ok', 'S: 250 ok');
+INSERT INTO entry (at, kind, message, data) VALUES (10.0, 'accepted', 1, '{"size":20}');
+"""
+
+
+def first_version(path: Path) -> None:
+    """Make a database as the first version left it, with something in every table that counts."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
+        raw.execute("PRAGMA journal_mode = WAL")
+        engine = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool)
+        with engine.connect() as connection:
+            migrate.upgrade(connection, "0001")
+        raw.executescript(FIRST)
+
+
+def test_what_the_first_version_kept_is_kept(tmp_path: Path) -> None:
+    first_version(tmp_path / FILE)
+    with closing(open_store(tmp_path)) as store:
+        assert store.account("ann@example.org") == Account(
+            id=3,
+            address="ann@example.org",
+            name="Ann",
+            grants=frozenset({Grant("@example.com")}),
+            created=5.0,
+        )
+        assert [one.label for one in store.app_passwords("ann@example.org")] == ["printer"]
+        rows = store.rows(Selection(), limit=9, all=True)
+        assert [(one.recipient, one.state.value, one.lane, one.priority) for one in rows] == [
+            ("bob@example.com", "deferred", "transactional", 0),
+            ("eve@example.com", "queued", "transactional", 0),
+            ("bob@example.com", "queued", "bulk", 0),
+            ("eve@example.com", "delivered", "bulk", 0),
+        ]
+        assert {(one.site, one.why) for one in rows} == {("", "")}
+        life = store.life(QueueId(2))
+        assert life is not None
+        assert life.message.demands == NO_DEMANDS
+        assert [(number, one.tls, one.trust) for number, one in life.attempts] == [
+            (2, "TLSv1.3", "")
+        ]
+        assert len(store.journal(kind="accepted", since=0, limit=9)) == 1
+        store.tidy(now=60.0, released_slots=[7])
+
+
+def test_what_waited_in_the_first_version_is_sent_in_the_new_order(tmp_path: Path) -> None:
+    first_version(tmp_path / FILE)
+
+    async def claim() -> list[tuple[int, int]]:
+        queue = open_queue(tmp_path, asyncio.get_running_loop())
+        claimed = await queue.claim(1, now=1000.0, lease_until=2000.0, limit=9)
+        content = queue.content(QueueId(1))
+        assert b"".join(content.pieces()) == b"a:\r\n"
+        await queue.close()
+        return [(each.message.id, len(each.deliveries)) for each in claimed]
+
+    # Bulk has waited longest, and is last all the same; the lease of the second has ended.
+    assert asyncio.run(claim()) == [(1, 2), (2, 1)]

@@ -92,8 +92,8 @@ def _upgrade(raw: sqlite3.Connection) -> None:
         upgrade(connection)
 
 
-def upgrade(connection: Connection) -> None:
-    """Run the missing versions on an open connection."""
+def upgrade(connection: Connection, version: str = "head") -> None:
+    """Run the missing versions on an open connection, up to one of them."""
     from alembic import command  # noqa: PLC0415 (slow to import, seldom needed)
     from alembic.config import Config  # noqa: PLC0415 (the same)
 
@@ -103,4 +103,4 @@ def upgrade(connection: Connection) -> None:
     )
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, version)
