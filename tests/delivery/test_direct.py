@@ -302,3 +302,49 @@ def test_domains_about_which_nobody_answers_keep_no_other_waiting() -> None:
                 assert time.monotonic() - began < 1.5
 
     run(test())
+
+
+def test_a_mistake_of_ours_is_told_and_nobody_waits_for_ever() -> None:
+    async def test() -> None:
+        settings = direct()
+        seen: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: seen.append(what))
+        names = Names({"example.com": [("mx.example.com", 10, 1)]})
+
+        async def lost(_: str) -> Destination:
+            raise ZeroDivisionError
+
+        def torn(*_: object) -> None:
+            raise ZeroDivisionError
+
+        guide = replace(names.guide(settings), find=lost)
+        async with world(settings, guide) as here:
+            (first, *_) = await here.tried(here.post("bob@example.com"))
+            assert first.reply.startswith("451 4.3.0 ")
+        guide = replace(names.guide(settings), tls=torn)
+        async with world(settings, guide) as here:
+            (first, *_) = await here.tried(here.post("bob@example.com"))
+            assert first.state == "deferred"
+            assert "a mistake of this server" in first.reply
+        assert len(seen) == 2
+
+    run(test())
+
+
+def test_the_number_of_sites_in_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        monkeypatch.setattr("postwicket.delivery.direct.MOST_SITES", 10)
+        settings = direct()
+        async with Peer(Script()).listening() as peer:
+            names = Names(
+                {f"d{n}.example": [(f"mx.d{n}.example", 10, peer.port)] for n in range(50)}
+            )
+            async with world(settings, names.guide(settings)) as here:
+                for n in range(50):
+                    await here.final(here.post(f"bob@d{n}.example"))
+                    here.dispatcher._direct.rest()
+                    await here.until(lambda: not peer.open)
+                assert len(list(here.dispatcher._direct.pools())) <= 11
+                assert len(peer.got) == 50
+
+    run(test())

@@ -51,3 +51,9 @@ def test_rest_grows_with_the_schedule_and_has_a_limit() -> None:
 
 def test_a_refused_sign_in_is_not_repeated_quickly() -> None:
     assert WELL.failed(Cause.AUTHENTICATION, (60.0,), 0.0).eager == 30.0
+
+
+def test_a_host_that_says_how_long_is_left_alone_for_that_long() -> None:
+    health = WELL.failed(Cause.RATE, (60.0,), 0.0, pause=3600.0)
+    assert (health.until, health.eager) == (3600.0, LONGEST_REST)
+    assert WELL.failed(Cause.NETWORK, (60.0,), 0.0).eager == 1.0

@@ -15,10 +15,11 @@ from itertools import groupby
 from typing import Any, Final, TypeAlias
 
 from postwicket.core.envelope import NO_DEMANDS, Demands
+from postwicket.core.reply import Reply
 from postwicket.net.reach import Reach
 from postwicket.net.tls_plan import TlsPlan
 from postwicket.policy.transport import Security
-from postwicket.smtp.client.answer import Answer
+from postwicket.smtp.client.answer import Answer, Stage
 from postwicket.smtp.client.transcript import Transcript
 from postwicket.storage.values import Message
 
@@ -30,7 +31,8 @@ from .shipment import SITE, Shipment, Told
 from .sites import Site, Sites
 from .way import Bounds, Way
 
-MOST_KNOWN: Final = 50_000  # domains; a few hundred octets each
+MOST_KNOWN: Final = 20_000  # domains; one or two KiB each
+MOST_SITES: Final = 10_000  # pools; some two KiB each
 # Seconds until policies and TLSA records are looked at again, however long the MX records live.
 AGREED_FOR: Final = 300.0
 DOUBT_FOR: Final = 15.0  # seconds that the same "we do not know" is told to who comes next
@@ -139,8 +141,7 @@ class Direct:
     def tidy(self) -> None:
         """Forget sites and domains that nobody has written to for a while."""
         now = self._clock()
-        for name in [name for name, pool in self._pools.items() if pool.forgettable(now)]:
-            self._around.calendar.forget(self._pools.pop(name).name)
+        self._forget([name for name, pool in self._pools.items() if pool.forgettable(now)])
         for key in [key for key, route in self._known.items() if route.until <= now]:
             del self._known[key]
 
@@ -164,10 +165,17 @@ class Direct:
     def _pool_of(self, site: Site) -> Pool:
         pool = self._pools.get(site.name)
         if pool is None:
+            if len(self._pools) >= MOST_SITES:
+                # What was learnt of them is learnt again; what they are doing goes on.
+                self._forget([name for name, one in self._pools.items() if one.empty])
             bounds = Bounds(rule=site.rule, idle=site.idle)
             pool = Pool(place_of(site), bounds, self._around, self._consignor)
             self._pools[site.name] = pool
         return pool
+
+    def _forget(self, names: list[str]) -> None:
+        for name in names:
+            self._around.calendar.forget(self._pools.pop(name).name)
 
     async def _search(self, key: _Key) -> None:
         """Find the way to a domain, and send on who waits for it."""
@@ -176,6 +184,13 @@ class Direct:
             # No limit here: who looks something up has one, and domains about which nobody
             # answers must not keep the others waiting.  The window bounds all of them.
             route = await self._find(*key)
+        except Exception as bug:  # noqa: BLE001 - whatever it is, who waits must hear of it
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": f"the way to {key[0]} could not be found", "exception": bug}
+            )
+            text = "The way to this domain could not be found: a mistake of this server"
+            answer = Answer(Stage.ROUTE, Reply(451, (3, 0), text), ours=True)
+            route = _Route(answer, self._clock() + DOUBT_FOR)
         finally:
             del self._searches[key]
         if len(self._known) >= MOST_KNOWN:

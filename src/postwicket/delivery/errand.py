@@ -25,6 +25,7 @@ from .race import Dial, dial
 from .shipment import Told
 from .way import MailHost, Shuffle, Way
 
+LONGEST: Final = 600.0  # seconds after which no further host is tried
 # What explains best comes first: what the peer said, then how far we got.
 _EXPLAINS: Final = (
     Trouble.CERTIFICATE,
@@ -123,8 +124,9 @@ class Errand:
     # --- inside ---------------------------------------------------------------------------
 
     def _next(self) -> None:
-        """Try the next host, or tell that there is none."""
-        self._host = next(self._left, None)
+        """Try the next host, or tell that there is none, or that there was time enough."""
+        late = self._means.clock() - self._began > LONGEST
+        self._host = None if late else next(self._left, None)
         if self._host is not None:
             self._try(self._host)
             return
@@ -163,9 +165,18 @@ class Errand:
             )
             await dial(found, made, how_to)
         except Unreached as no:
-            self._connection = None
-            self._story.remark(means.clock(), str(no.answer))
-            self._failed(no.answer, "", "")
+            self._unreached(no.answer)
+        except Exception as bug:  # noqa: BLE001 - whatever it is, who waits must hear of it
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": f"no connection to {host.name} could be tried", "exception": bug}
+            )
+            detail = f"{host.name}: a mistake of this server, see its log"
+            self._unreached(Answer(Stage.CONNECT, None, Trouble.UNREACHABLE, detail))
+
+    def _unreached(self, answer: Answer) -> None:
+        self._connection = None
+        self._story.remark(self._means.clock(), str(answer))
+        self._failed(answer, "", "")
 
     def _failed(self, answer: Answer, remote: str, tls: str) -> None:
         """Keep the answer that explains best; try again in another way, or the next host."""

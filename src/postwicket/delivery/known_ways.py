@@ -55,9 +55,9 @@ class KnownWays:
             self._met.clear()
         self._met.add(key)
 
-    def failed(self, key: Hashable, answer: Answer, now: float) -> None:
-        """Learn that nobody is let in there; it rests, longer each time."""
-        health = self.health(key).failed(cause_of(answer), self._schedule, now)
+    def failed(self, key: Hashable, answer: Answer, now: float, pause: float = 0.0) -> None:
+        """Learn that nobody is let in there; it rests, longer each time, at least `pause`."""
+        health = self.health(key).failed(cause_of(answer), self._schedule, now, pause)
         self._sick[key] = Sick(health, answer)
 
     def well(self, key: Hashable) -> None:

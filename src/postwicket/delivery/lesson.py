@@ -18,12 +18,14 @@ class Lesson:
     """What to learn.
 
     `illness` is the answer that concerns everybody behind the host, None where it takes mail;
-    `objects` says that the place wants less, `to_messages` that it counts messages.
+    `objects` says that the place wants less, `to_messages` that it counts messages, `pause` how
+    long an ill one is to be left alone (seconds).
     """
 
     illness: Answer | None = None
     objects: bool = False
     to_messages: bool = False
+    pause: float = 0.0
 
 
 def lesson_of(answers: Sequence[Answer], remote: str = "") -> Lesson:
@@ -41,6 +43,7 @@ def lesson_of(answers: Sequence[Answer], remote: str = "") -> Lesson:
         illness=no if scope is Scope.HOST else None,
         objects=_objects(no, cause, scope) or (reading is not None and reading.slow_down),
         to_messages=cause is Cause.RATE,
+        pause=reading.pause if reading is not None else 0.0,
     )
 
 

@@ -43,12 +43,15 @@ class Health:
     until: float = 0.0
     eager: float = 0.0
 
-    def failed(self, cause: Cause, schedule: Sequence[float], now: float) -> Health:
-        """Return the health after one more failure."""
+    def failed(
+        self, cause: Cause, schedule: Sequence[float], now: float, pause: float = 0.0
+    ) -> Health:
+        """Return the health after one more failure; `pause` is what the host is known to want."""
         failures = self.failures + 1
-        rest = min(pause_after(failures, schedule, 0), LONGEST_REST)
+        rest = max(min(pause_after(failures, schedule, 0), LONGEST_REST), pause)
         quick = cause in {Cause.NETWORK, Cause.DNS, Cause.SERVER}
-        return Health(failures, now + rest, now + min(rest, EAGER if quick else CAREFUL))
+        eager = min(rest, LONGEST_REST if pause else EAGER if quick else CAREFUL)
+        return Health(failures, now + rest, now + eager)
 
 
 WELL: Final = Health()

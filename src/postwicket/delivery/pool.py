@@ -35,7 +35,7 @@ from .way import Bounds, Way
 
 SWEEP_EVERY: Final = 1.0  # seconds between looks at idle connections
 SILENT_AFTER: Final = 30.0  # seconds: one silent host of many says little about their site
-FORGET_AFTER: Final = 1800.0  # seconds without mail
+FORGET_AFTER: Final = 600.0  # seconds without mail
 STOPS: Final = "this server stops"
 
 
@@ -107,11 +107,16 @@ class Pool:
         """How many attempts are under way."""
         return len(self._busy)
 
+    @property
+    def empty(self) -> bool:
+        """Say whether nobody waits here and no connection is open or on its way."""
+        connections = self._opening or self._busy or self._leaving or len(self._idle)
+        return not (connections or self._parked or len(self._line))
+
     def forgettable(self, now: float) -> bool:
         """Say whether nothing is here, and nothing that is worth remembering."""
-        empty = not (self._opening or self._busy or len(self._idle) or self._parked)
         ill = self._ways.tidy(now)
-        return empty and not ill and not len(self._line) and self._used + FORGET_AFTER < now
+        return self.empty and not ill and self._used + FORGET_AFTER < now
 
     def submit(self, shipment: Shipment) -> None:
         """Take a shipment; it goes as soon as a connection is free."""
@@ -366,18 +371,18 @@ class Pool:
             self._gone_from(connection.way.key)
             self._around.turnstile.leave()
 
-    def _host_failed(self, key: Hashable, answer: Answer, now: float) -> None:
+    def _host_failed(self, key: Hashable, answer: Answer, now: float, pause: float = 0.0) -> None:
         self.pacing.fell_silent()
         if now - self._took > SILENT_AFTER:
             self._around.calendar.prove(self._share, proven=False)
-        self._ways.failed(key, answer, now)
+        self._ways.failed(key, answer, now, pause)
 
     def _learn(self, key: Hashable, answers: tuple[Answer, ...]) -> None:
         now = self._clock()
         taken = sum([answer.accepted for answer in answers])
         lesson = lesson_of(answers)
         if lesson.illness is not None:
-            self._host_failed(key, lesson.illness, now)
+            self._host_failed(key, lesson.illness, now, lesson.pause)
         else:
             self._ways.well(key)
             self._took = now
