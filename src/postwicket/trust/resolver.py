@@ -41,7 +41,7 @@ from .servers import Server, Servers
 FIRST_WAIT: Final = 1.5  # seconds for one server to answer; each round twice as long
 ROUNDS: Final = 3
 DEADLINE: Final = 15.0  # seconds for one question, whatever it meets
-AT_ONCE: Final = 256  # first tries under way; as many again for those that come after
+AT_ONCE: Final = 512  # first tries under way; as many again for those that come after
 PAYLOAD: Final = 1232  # octets of a UDP answer, so that none is cut into fragments
 
 _AS_ASKED: Final = frozenset({dns.rcode.NOERROR, dns.rcode.NXDOMAIN})

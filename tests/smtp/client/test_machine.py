@@ -359,6 +359,16 @@ def test_a_domain_in_unicode_is_spelled_for_old_servers() -> None:
     assert [a.accepted for a in talk.answers] == [True, False]
 
 
+def test_and_for_new_ones_too_unless_the_name_before_it_needs_unicode() -> None:
+    new = b"220 mx\r\n250-mx\r\n250-PIPELINING\r\n250 SMTPUTF8\r\n"
+    plain = opened(new).send(mail("bob@bücher.example"))
+    assert b"RCPT TO:<bob@xn--bcher-kva.example>" in plain.said
+    assert b"SMTPUTF8" not in plain.said
+    said = opened(new).send(mail("bøb@bücher.example", "bob@bücher.example")).said.decode()
+    assert "SMTPUTF8\r\nRCPT TO:<bøb@bücher.example>" in said
+    assert "RCPT TO:<bob@xn--bcher-kva.example>" in said
+
+
 # --- content in pieces --------------------------------------------------------------------
 
 

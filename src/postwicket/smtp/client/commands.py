@@ -156,10 +156,10 @@ def unspeakable(address: Address | None) -> Reply:
 
 
 def _spelled(address: Address, peer: Capabilities) -> str | None:
-    if address.is_ascii or peer.smtputf8:
-        return str(address)
-    # An A-label says the same as the U-label, so only the local part can be in the way.
-    return f"{address.local}@{address.wire_domain}" if address.local.isascii() else None
+    if address.local.isascii():
+        # An A-label says the same as the U-label, and every server behind the next knows it.
+        return f"{address.local}@{address.wire_domain}"
+    return str(address) if peer.smtputf8 else None
 
 
 def _body(mail: Mail) -> str:
@@ -175,7 +175,7 @@ def _body(mail: Mail) -> str:
 def _needs_utf8(mail: Mail) -> bool:
     if not mail.header.isascii():
         return mail.sender.smtputf8
-    sender = mail.sender.address
-    return not (
-        (sender is None or sender.is_ascii) and all(r.address.is_ascii for r in mail.recipients)
-    )
+    addresses = [recipient.address for recipient in mail.recipients]
+    if mail.sender.address is not None:
+        addresses.append(mail.sender.address)
+    return not all(address.local.isascii() for address in addresses)
