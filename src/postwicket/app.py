@@ -31,7 +31,7 @@ from postwicket.net.authority import ensure_authority
 from postwicket.net.certificates import Certificates
 from postwicket.policy.amount import Allowance
 from postwicket.policy.timing import Bounds
-from postwicket.returns.opening import open_reception
+from postwicket.returns.opening import open_reception, unsubscribe_links
 from postwicket.returns.reception import Reception, inbound_terms
 from postwicket.returns.session import InboundSession
 from postwicket.storage.interfaces import StorageUnavailable
@@ -187,6 +187,7 @@ def _door(
         clock=time.time,
         disk=disk,
         signer=signer,
+        links=unsubscribe_links(settings),
     )
 
 

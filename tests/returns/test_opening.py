@@ -16,7 +16,7 @@ from postwicket.returns.opening import (
 )
 from postwicket.storage.bodies import BodyStore
 from postwicket.storage.memory import Memory, MemoryQueue
-from postwicket.trust.return_path import Purpose
+from postwicket.trust.return_path import Purpose, Returned
 
 
 def settings(data: Path, **returns: str) -> Settings:
@@ -32,8 +32,17 @@ def test_return_paths_need_a_domain_and_links_do_not(tmp_path: Path) -> None:
     assert paths is not None
     assert paths == again, "the key is kept"
     now = time.time()
-    token = unsubscribe_links(made).token(QueueIds(1).next(now), 1, Purpose.UNSUBSCRIBE)
-    assert unsubscribe_links(settings(tmp_path)).read_token(token, now=now) is not None
+    assert unsubscribe_links(made) is None
+    here = settings(tmp_path, unsubscribe_url="https://news.example.org/")
+    links = unsubscribe_links(here)
+    assert links is not None
+    message = QueueIds(1).next(now)
+    link = links.link(message)
+    assert link.startswith("https://news.example.org/unsubscribe/u-")
+    assert paths.read_token(link.rpartition("/")[2], now=now) == Returned(
+        Purpose.UNSUBSCRIBE, message, 1
+    )
+    assert links.address(message) == "", "nobody listens for it"
 
 
 def test_a_worker_has_its_reception(tmp_path: Path) -> None:
@@ -43,6 +52,6 @@ def test_a_worker_has_its_reception(tmp_path: Path) -> None:
         reception = open_reception(made, queue, QueueIds(1), frozenset, time.time)
         assert reception.places.paths == return_paths(made)
         links = open_unsubscribing(made, queue, QueueIds(1), time.time)
-        assert links.paths.key == unsubscribe_links(made).key
+        assert links.paths == return_paths(made)
 
     asyncio.run(story())

@@ -10,5 +10,5 @@ def test_only_haste_is_refused_for_now() -> None:
     known = [one for one in vars(refusals).values() if isinstance(one, Refusal)]
     assert len(known) >= 9
     for_now = {one.rule for one in known if one.reply.temporary}
-    assert for_now == {"returns.rate", "returns.several"}
+    assert for_now == {"returns.rate", "returns.several", "returns.too-early"}
     assert all(one.rule.startswith("returns.") and one.fix and one.why for one in known)

@@ -42,16 +42,18 @@ _ATTEMPTED: Final = frozenset(
         State.SUPPRESSED,
     }
 )
+_OBJECTED: Final = frozenset({State.COMPLAINED, State.UNSUBSCRIBED})
 _BY_HAND: Final = frozenset({State.HELD, State.CANCELLED})
 
 # `sending` is no state of its own: it is a queued, deferred or uncertain delivery with a claim.
 MOVES: Final[Mapping[State, frozenset[State]]] = {
     State.QUEUED: _ATTEMPTED | _BY_HAND,
     State.DEFERRED: _ATTEMPTED | _BY_HAND | {State.QUEUED},
-    State.UNCERTAIN: _ATTEMPTED | _BY_HAND | {State.QUEUED},
+    # Word that comes back of it proves that it arrived.
+    State.UNCERTAIN: _ATTEMPTED | _BY_HAND | {State.QUEUED} | _OBJECTED,
     State.HELD: frozenset({State.QUEUED, State.CANCELLED, State.EXPIRED}),
     # What was taken can bounce later, and people can say that they did not want it.
-    State.DELIVERED: frozenset({State.FAILED, State.COMPLAINED, State.UNSUBSCRIBED}),
+    State.DELIVERED: frozenset({State.FAILED}) | _OBJECTED,
     State.CAPTURED: frozenset(),
     State.DISCARDED: frozenset(),
     State.FAILED: frozenset(),

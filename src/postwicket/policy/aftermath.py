@@ -20,6 +20,7 @@ from postwicket.message.report import Action
 from postwicket.smtp.client.answer import Answer, Stage
 
 from .cause import cause_of
+from .reading import Catalogue, Permanence
 
 # Statuses without their class: bad mailbox, bad system, moved, takes no mail at all (RFC 7505,
 # and Exchange's "recipient not found"), mailbox disabled (RFC 3463, sections 3.2 and 3.3).
@@ -41,7 +42,7 @@ class Aftermath:
     """What a notice means for one delivery.
 
     `what` is the journal's word; `state` is None where nothing changes; `gone` is true when
-    nobody lives at the address.
+    nobody lives at the address; `meaning` is the catalogue's sentence for people, or "".
     """
 
     what: str
@@ -49,9 +50,10 @@ class Aftermath:
     state: State | None = None
     cause: Cause | None = None
     gone: bool = False
+    meaning: str = ""
 
 
-def weigh(fates: Sequence[Fate]) -> tuple[Aftermath, Fate]:
+def weigh(fates: Sequence[Fate], catalogue: Catalogue | None = None) -> tuple[Aftermath, Fate]:
     """Return what the notices about one delivery mean, and the one that counts.
 
     Where a list at the other end was expanded there are several: as long as one copy arrived,
@@ -60,15 +62,19 @@ def weigh(fates: Sequence[Fate]) -> tuple[Aftermath, Fate]:
     counts = min(fates, key=lambda fate: _HOPE[fate.action])
     reply = reply_of(counts)
     failed = counts.action is Action.FAILED
-    cause = None
+    cause, reading = None, None
     if failed or counts.action is Action.DELAYED:
-        cause = cause_of(Answer(Stage.RCPT, reply=reply))
+        answer = Answer(Stage.RCPT, reply=reply)
+        reading = catalogue.read(answer, counts.remote) if catalogue else None
+        cause = cause_of(answer, reading)
+    later = reading is not None and reading.permanence is Permanence.LATER
     aftermath = Aftermath(
         what=_WORDS[counts.action],
         reply=reply,
         state=State.FAILED if failed else None,
         cause=cause,
-        gone=failed and cause is not None and nobody_there(reply, cause),
+        gone=failed and not later and cause is not None and nobody_there(reply, cause),
+        meaning=reading.meaning if reading else "",
     )
     return aftermath, counts
 

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from postwicket.core.entry import CameBack
+from postwicket.core.envelope import Recipient
 from postwicket.core.state import State
 from postwicket.message.delivery_status import Fate
 from postwicket.message.feedback import Feedback, Report
 from postwicket.message.report import Action, Result
-from postwicket.policy.aftermath import weigh
+from postwicket.policy.aftermath import Aftermath, weigh
+from postwicket.policy.reading import Catalogue
 from postwicket.storage.values import ComeBack, Message, Suppression
 
 from .matching import recipient_of
@@ -43,19 +45,33 @@ class Change:
 
 
 def bounced(
-    message: Message, number: int, fates: Sequence[Fate], *, suppress_for: float, arrival: Arrival
+    message: Message,
+    number: int,
+    fates: Sequence[Fate],
+    *,
+    suppress_for: float,
+    arrival: Arrival,
+    catalogue: Catalogue | None = None,
 ) -> Change:
     """Return what follows from the notices about one delivery; number 0 is nobody we know.
 
     `suppress_for` is how long an address that does not exist is not written to, in seconds; 0
     is off.
     """
-    aftermath, fate = weigh(fates)
+    aftermath, fate = weigh(fates, catalogue)
     recipient = recipient_of(message, number)
     reply = str(aftermath.reply)[:LONGEST_REPLY]
     why = _told_by(aftermath.what, fate.remote or arrival.peer)
+    if aftermath.meaning:
+        why += f": {aftermath.meaning}"
     if recipient is None:
         why += f", for {fate.final or fate.original or 'nobody'}: none of the recipients"
+    suppression = None
+    if aftermath.gone and suppress_for > 0:
+        ends = arrival.at + suppress_for
+        suppression = _suppression(
+            message, number, "bounce", detail=reply, now=arrival.at, expires=ends
+        )
     change = _change(
         message,
         number,
@@ -66,20 +82,18 @@ def bounced(
         cause=aftermath.cause.value if aftermath.cause else "",
         reply=reply,
         remote=fate.remote,
-        suppression=_suppression(
-            message,
-            number,
-            "bounce",
-            detail=reply,
-            now=arrival.at,
-            expires=arrival.at + suppress_for,
-        )
-        if aftermath.gone and suppress_for > 0
-        else None,
+        suppression=suppression,
     )
     if recipient is None or fate.action is Action.DELAYED:
         return change
-    result = Result(
+    return Change(change.come_back, _result(recipient, aftermath, fate, reply, why))
+
+
+def _result(
+    recipient: Recipient, aftermath: Aftermath, fate: Fate, reply: str, why: str
+) -> Result:
+    """Return what the sender hears: the server's own words, or ours where there are none."""
+    return Result(
         recipient=recipient,
         action=fate.action,
         status=aftermath.reply.enhanced,
@@ -87,7 +101,6 @@ def bounced(
         remote=fate.remote,
         why="" if fate.diagnostic else why,
     )
-    return Change(change.come_back, result)
 
 
 def _told_by(what: str, who: str) -> str:

@@ -20,6 +20,7 @@ from postwicket.core.queue_id import QueueId, QueueIds
 from postwicket.core.state import State
 from postwicket.delivery.bounce import Bounces
 from postwicket.delivery.route import INBOUND
+from postwicket.diagnosis.catalogue import catalogue
 from postwicket.message.comeback import Comeback
 from postwicket.message.feedback import Report
 from postwicket.message.header import Header
@@ -38,7 +39,14 @@ from postwicket.trust.return_path import Returned
 from .changes import Arrival, Change, bounced, complained, noted, unsubscribed
 from .matching import by_delivery, number_of
 
+LOOK_EVERY: Final = 0.1  # seconds
+LOOKS: Final = 50
+_UNDER_WAY: Final = frozenset({State.QUEUED, State.DEFERRED})
 MOST_REMEMBERED: Final = 10_000  # successes that were passed on
+
+
+class TooEarly(Exception):
+    """Word came back of a delivery that we have not written down as made; it has to come again."""
 
 
 class Ledger(Protocol):
@@ -50,6 +58,10 @@ class Ledger(Protocol):
 
     def come_back(self, returned: ComeBack) -> asyncio.Future[bool]:
         """Store what came back; True when it changed the delivery."""
+        ...
+
+    def state_of(self, id: QueueId, number: int) -> State | None:
+        """Return how a delivery stands, or None."""
         ...
 
     def record(self, entry: Entry) -> None:
@@ -91,18 +103,28 @@ class Keeping:
     async def notice(
         self, message: Message, returned: Returned, comeback: Comeback, arrival: Arrival
     ) -> None:
-        """Keep what a notice says, each delivery by itself."""
+        """Keep what a notice says, each delivery by itself; may raise `TooEarly`."""
         changes = [
-            bounced(message, number, fates, suppress_for=self._suppress_for, arrival=arrival)
+            bounced(
+                message,
+                number,
+                fates,
+                suppress_for=self._suppress_for,
+                arrival=arrival,
+                catalogue=catalogue(),
+            )
             for number, fates in by_delivery(message, returned, comeback.fates).items()
         ]
+        for number in {one.come_back.number or 0 for one in changes}:
+            await self._written_down(message, number)
         await asyncio.gather(*(self._store(message, one, comeback) for one in changes))
 
     async def complaint(
         self, message: Message, returned: Returned, report: Report, arrival: Arrival
     ) -> None:
-        """Keep what a feedback report says."""
+        """Keep what a feedback report says; may raise `TooEarly`."""
         number = number_of(message, returned.number, report.recipients)
+        await self._written_down(message, number)
         change = complained(message, number, report, arrival)
         await self._ledger.come_back(change.come_back)
 
@@ -171,6 +193,14 @@ class Keeping:
         return self._ids.next(self._clock())
 
     # --- inside -----------------------------------------------------------------------------
+
+    async def _written_down(self, message: Message, number: int) -> None:
+        """Wait until our own side of a delivery is stored: a quick bounce can be ahead of it."""
+        for _ in range(LOOKS):
+            if self._ledger.state_of(message.id, number) not in _UNDER_WAY:
+                return
+            await asyncio.sleep(LOOK_EVERY)
+        raise TooEarly
 
     async def _store(self, message: Message, change: Change, comeback: Comeback) -> None:
         """Store one change, and tell the sender what they asked to hear."""

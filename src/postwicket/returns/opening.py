@@ -14,7 +14,7 @@ from postwicket.delivery.bounce import Bounces
 from postwicket.delivery.returning import return_paths
 from postwicket.identity.keys import load_key
 from postwicket.storage.values import Message
-from postwicket.trust.return_path import ReturnPaths, return_key
+from postwicket.trust.return_path import ReturnPaths, UnsubscribeLinks, return_key
 from postwicket.trust.signer import Signer
 
 from .keeping import Keeping, Ledger
@@ -32,8 +32,19 @@ class Books(Ledger, Protocol):
         ...
 
 
-def unsubscribe_links(settings: Settings) -> ReturnPaths:
-    """Return what makes and reads unsubscribe links, which need no domain of their own."""
+def unsubscribe_links(settings: Settings) -> UnsubscribeLinks | None:
+    """Return what makes unsubscribe links; None without `[returns] unsubscribe_url`.
+
+    They need no domain of their own; an address to write to does, and a listener behind it.
+    """
+    url, domain = settings.returns.unsubscribe_url, settings.returns.domain
+    if url is None:
+        return None
+    inbound = any(listener.kind == "inbound" for listener in settings.listener)
+    return UnsubscribeLinks(_sealed(settings), url, by_mail=inbound and domain is not None)
+
+
+def _sealed(settings: Settings) -> ReturnPaths:
     domain = settings.returns.domain or settings.hostname
     return ReturnPaths(return_key(load_key(settings.data)), domain)
 
@@ -67,7 +78,7 @@ def open_unsubscribing(
 ) -> Unsubscribing:
     """Return what the web worker needs for unsubscribe links."""
     return Unsubscribing(
-        paths=unsubscribe_links(settings),
+        paths=_sealed(settings),
         find=books.message,
         keeping=_keeping(settings, books, ids, clock),
         clock=clock,

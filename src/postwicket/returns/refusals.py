@@ -80,6 +80,17 @@ TOO_MANY: Final = _refusal(
     "more mail of one client, for one mailbox or about one message than is taken in an hour",
     "look who sends it: `journal` has the peers",
 )
+TOO_EARLY: Final = _refusal(
+    Reply(
+        450,
+        (3, 0),
+        "We are still busy with that message: try again in a minute",
+        "returns.too-early",
+    ),
+    Cause.SERVER,
+    "word came back of a delivery that is not written down as made",
+    "nothing: the other server comes again",
+)
 SEVERAL: Final = _refusal(
     Reply(
         452,

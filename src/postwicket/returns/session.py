@@ -32,6 +32,7 @@ from postwicket.trust.return_path import Purpose, Returned
 
 from . import refusals
 from .changes import Arrival
+from .keeping import TooEarly
 from .matching import sealed_reference, written_reference
 from .places import Kind, Place
 from .reception import LARGEST_NOTICE, MOST_GUESSES, MOST_RECIPIENTS, Reception
@@ -146,6 +147,8 @@ class InboundSession(Conversation):
             refusal = await self._take_in(whole)
         except StorageUnavailable as error:
             refusal = unavailable(error)
+        except TooEarly:
+            refusal = refusals.TOO_EARLY
         finally:
             draft.discard()
         return self._refused("DATA", refusal) if refusal is not None else KEPT

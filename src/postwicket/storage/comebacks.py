@@ -16,7 +16,7 @@ from postwicket.core.entry import Entry
 from postwicket.core.queue_id import QueueId
 from postwicket.core.state import MOVES, State
 
-from .batch import add, insert
+from .batch import add, insert, let_go
 from .database import Database, Parameters
 from .generation import Generation
 from .named import SQLITE
@@ -26,7 +26,7 @@ from .values import ComeBack, Suppression
 
 SUPPRESSED: Final = "suppressed"  # the file of the number that changes with the list
 _SURE_FOR: Final = 1.0  # seconds
-_RETURNS_FROM = frozenset({State.DELIVERED})
+_RETURNS_FROM: Final = frozenset({State.DELIVERED, State.UNCERTAIN})
 
 
 class CameBackUnit(Call):
@@ -60,6 +60,7 @@ class CameBackUnit(Call):
         changed = returned.state is not None and _move(connection, returned, returned.state)
         rows = [self.entries]
         if changed:
+            let_go(connection, [returned.message])  # `tidy` deletes a file that nobody owns
             add(connection, self.notices)
             rows += [notice.entries for notice in self.notices]
         if returned.suppression is not None and (changed or returned.state is None):

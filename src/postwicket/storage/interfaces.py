@@ -128,6 +128,10 @@ class Queue(Protocol):
         """
         ...
 
+    def state_of(self, id: QueueId, number: int) -> State | None:
+        """Return how a delivery stands, or None.  Cheap."""
+        ...
+
     def suppressed(
         self, addresses: Sequence[str], lane: str, *, now: float
     ) -> dict[str, Suppression]:

@@ -273,18 +273,25 @@ class MemoryQueue:
         changed = (
             state is not None
             and kept is not None
-            and kept.delivery.state is State.DELIVERED
-            and state in MOVES[State.DELIVERED]
+            and kept.claimed_by is None
+            and kept.delivery.state in {State.DELIVERED, State.UNCERTAIN}
+            and state in MOVES[kept.delivery.state]
         )
         if changed and kept is not None and state is not None:
-            kept.delivery = replace(kept.delivery, state=state)
+            kept.delivery = replace(kept.delivery, state=state, due=None)
             kept.cause, kept.reply = returned.cause, returned.reply
             for notice in returned.notices:
                 self._store(notice)
+            memory.let_go(returned.message)
         if returned.suppression is not None and (changed or state is None):
             memory.suppress(returned.suppression)
         memory.journal.append(returned.entry)
         return changed
+
+    def state_of(self, id: QueueId, number: int) -> State | None:
+        """Return how a delivery stands, or None."""
+        kept = self._memory.deliveries.get((id, number))
+        return kept.delivery.state if kept is not None else None
 
     def suppressed(
         self, addresses: Sequence[str], lane: str, *, now: float

@@ -14,6 +14,7 @@ from typing import Any
 
 from postwicket.core.entry import Entry
 from postwicket.core.queue_id import QueueId
+from postwicket.core.state import State
 from postwicket.core.tls_result import TlsResult
 from postwicket.policy.lane import is_bulk, take_turns
 
@@ -162,6 +163,11 @@ class SqliteQueue:
             return None
         minutes = self._read("usage minutes", (charge.account, ended(minute_of(now))))
         return over_limit(charge, minutes, now=now)
+
+    def state_of(self, id: QueueId, number: int) -> State | None:
+        """Return how a delivery stands, or None.  Cheap."""
+        rows = self._read("state of", (id, number))
+        return State(rows[0][0]) if rows else None
 
     def suppressed(
         self, addresses: Sequence[str], lane: str, *, now: float

@@ -20,10 +20,11 @@ from postwicket.core.reply import Reply
 from postwicket.identity.account import Account
 from postwicket.message.fixups import complete
 from postwicket.message.header import Header, MalformedHeader
+from postwicket.message.list_unsubscribe import unsubscribe_fields
 from postwicket.message.received import Hop, received_field
 from postwicket.policy.amount import Allowance, day_used_up
 from postwicket.policy.content import content_refusal
-from postwicket.policy.lane import lane_of
+from postwicket.policy.lane import BULK, lane_of
 from postwicket.policy.timing import with_header
 from postwicket.storage.bodies import SmallContent
 from postwicket.storage.interfaces import Content, Queue, StorageUnavailable
@@ -38,6 +39,7 @@ from postwicket.storage.values import (
     StoredBody,
 )
 from postwicket.trust.dkim import BodyHasher
+from postwicket.trust.return_path import UnsubscribeLinks
 from postwicket.trust.signer import Signer
 
 from .draft import Draft
@@ -104,6 +106,7 @@ class Door:
         clock: Clock,
         disk: Executor,
         signer: Signer | None = None,
+        links: UnsubscribeLinks | None = None,
     ) -> None:
         self._queue = queue
         self._onward = onward
@@ -114,6 +117,7 @@ class Door:
         self._clock = clock
         self._disk = disk
         self._signer = signer
+        self._links = links
         self._roomy: dict[int, float] = {}
 
     def hasher(self) -> BodyHasher | None:
@@ -180,11 +184,20 @@ class Door:
             body = await asyncio.get_running_loop().run_in_executor(
                 self._disk, spool.finish, queue_id
             )
+        completed += self._way_out(queue_id, header, draft, origin)
         completed = await self._signed(completed, body, draft, known=header, now=now)
         message = self._message(
             queue_id, draft, header, origin, now=now, size=len(completed) + body.size
         )
         return await self._store(message, completed, body, origin)
+
+    def _way_out(self, id: QueueId, header: Header, draft: Draft, origin: Origin) -> bytes:
+        """Return the fields by which bulk mail to one person is left, where that is wanted."""
+        alone = len(draft.recipients) == 1
+        if self._links is None or not alone or lane_of(header, origin.account.lane) != BULK:
+            return b""
+        links = self._links
+        return unsubscribe_fields(header, link=links.link(id), address=links.address(id))
 
     async def _signed(
         self,

@@ -27,6 +27,7 @@ from postwicket.core.queue_id import QueueId, made_at
 GOOD_FOR: Final = 30 * 86_400.0  # seconds: a queue's five days, other people's, and a holiday
 SEAL: Final = 10  # octets
 LARGEST_NUMBER: Final = 0xFFFF
+UNSUBSCRIBE_PATH: Final = "/unsubscribe/"
 _CLAIM: Final = 10  # octets: queue id (8), number of the delivery (2)
 _LETTERS: Final = 32  # 20 octets in base32, without padding
 _TOKEN: Final = re.compile(rf"([ub])-([a-z2-7]{{{_LETTERS}}})")
@@ -55,6 +56,28 @@ def return_key(master: bytes) -> bytes:
     Who loses the server's key loses the return paths that are under way, too.
     """
     return hashlib.blake2b(key=master, person=b"return paths", digest_size=32).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class UnsubscribeLinks:
+    """Makes the links and addresses by which bulk mail is left.
+
+    `url` is where the web listener is reached from outside; `by_mail` whether there is an
+    inbound listener behind the domain of `paths`.
+    """
+
+    paths: ReturnPaths
+    url: str
+    by_mail: bool
+
+    def link(self, message: QueueId, number: int = 1) -> str:
+        """Return the https address for one delivery."""
+        token = self.paths.token(message, number, Purpose.UNSUBSCRIBE)
+        return f"{self.url.rstrip('/')}{UNSUBSCRIBE_PATH}{token}"
+
+    def address(self, message: QueueId, number: int = 1) -> str:
+        """Return the mailbox for one delivery, or ""."""
+        return str(self.paths.mint(message, number, Purpose.UNSUBSCRIBE)) if self.by_mail else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from postwicket.storage.interfaces import StorageUnavailable
+from postwicket.trust.return_path import UNSUBSCRIBE_PATH
 
-PATH: Final = "/unsubscribe/"
+PATH: Final = UNSUBSCRIBE_PATH
 LONGEST_BODY: Final = 4096  # octets; the field itself has 26
 POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; "

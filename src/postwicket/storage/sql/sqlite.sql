@@ -435,10 +435,15 @@ SELECT at, kind, message, data FROM entry
  WHERE at >= :since AND (:kind IS NULL OR kind = :kind) ORDER BY at DESC, id DESC LIMIT :limit;
 
 -- come back --
--- Fenced by the state: what is told twice, or of a delivery that never left, changes nothing.
-UPDATE delivery SET state = :state, cause = :cause, reply = :reply
- WHERE message = :message AND number = :number
+-- Fenced by the state: what is told twice, or of a delivery that never left, changes nothing; and
+-- by the claim: a worker that is about to settle it would settle in vain.
+UPDATE delivery SET state = :state, cause = :cause, reply = :reply, due = NULL, was_due = NULL
+ WHERE message = :message AND number = :number AND claimed_by IS NULL
    AND state IN (SELECT value FROM json_each(:before));
+
+-- state of --
+-- By key.
+SELECT state FROM delivery WHERE message = ? AND number = ?;
 
 -- recipients of --
 -- Where a notice names a person and not a number: a spelling is compared as a mailbox.
