@@ -71,8 +71,8 @@ class Port25:
         terms = inbound_terms(LISTENER, hostname=HOSTNAME)
         self.listening = Listening(settings=LISTENER, terms=terms, certificates=shop.certificates)
 
-    async def sent(self, message: Message) -> None:
-        """Store a message as delivered to everybody."""
+    async def under_way(self, message: Message) -> NewMessage:
+        """Store a message that is being sent."""
         new = NewMessage(
             message=message,
             header=b"Subject: tea\r\nMessage-ID: <one@app.example.org>\r\n",
@@ -82,6 +82,11 @@ class Port25:
             lease_until=time.time() + 60,
         )
         await self.shop.queue.accept(new)
+        return new
+
+    async def sent(self, message: Message) -> None:
+        """Store a message as delivered to everybody."""
+        new = await self.under_way(message)
         numbers = range(1, len(message.envelope.recipients) + 1)
         done = [settled(born(new, number), State.DELIVERED) for number in numbers]
         assert await self.shop.queue.settle(done) == len(done)

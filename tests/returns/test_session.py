@@ -15,11 +15,14 @@ from postwicket.core.address import Address
 from postwicket.core.entry import Refused
 from postwicket.core.envelope import Notify, Recipient
 from postwicket.core.queue_id import QueueIds, spell
+from postwicket.core.state import State
+from postwicket.returns import keeping
 from postwicket.storage.interfaces import StorageUnavailable
 from postwicket.storage.values import Message
 from postwicket.trust.return_path import GOOD_FOR, Purpose
 from tests.returns.letters import letter
 from tests.returns.port25 import Port25, open_port25
+from tests.storage.making import born, settled
 from tests.submission.shop import Client
 
 Story = Callable[[Port25], Coroutine[Any, Any, None]]
@@ -392,5 +395,36 @@ def test_without_storage_nothing_is_promised(
             assert (await here.bring("abuse@example.org", PLAIN)).startswith("452 ")
         assert here.states(ours.id) == ["delivered"]
         assert (await here.bring(path, NO_SUCH)).startswith("250 ")
+
+    run(tmp_path, story)
+
+
+def test_a_bounce_may_be_quicker_than_our_own_pen(tmp_path: Path) -> None:
+    async def story(here: Port25) -> None:
+        ours = fresh()
+        path = str(here.paths.mint(ours.id, 1))
+        new = await here.under_way(ours)
+        bringing = asyncio.create_task(here.bring(path, NO_SUCH))
+        await asyncio.sleep(0.3)
+        assert not bringing.done()
+        await here.shop.queue.settle([settled(born(new), State.DELIVERED)])
+        assert (await bringing).startswith("250 ")
+        assert here.states(ours.id) == ["failed"]
+
+    run(tmp_path, story)
+
+
+def test_what_is_still_under_way_has_to_come_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "LOOKS", 2)
+
+    async def story(here: Port25) -> None:
+        ours = fresh()
+        await here.under_way(ours)
+        reply = await here.bring(str(here.paths.mint(ours.id, 1)), NO_SUCH)
+        assert reply.startswith("450 4.3.0")
+        assert reply.endswith("[returns.too-early]")
+        assert here.what() == []
 
     run(tmp_path, story)

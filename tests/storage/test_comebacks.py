@@ -257,3 +257,23 @@ def test_nobody_is_asked_about_while_nobody_is_suppressed(tmp_path: Path) -> Non
     assert unwritten.find(["bob@example.com"], "bulk", NOW) == {}
     assert asked == ["any suppression", "any suppression", "suppressed"]
     changed.close()
+
+
+def test_word_of_an_uncertain_delivery_proves_that_it_arrived(kept: Kept) -> None:
+    made, held = new(BOB, slot=1), new(BOB, slot=1)
+
+    async def test(queue: Queue) -> None:
+        for one in (made, held):
+            await queue.accept(one)
+            await queue.settle([settled(born(one), State.UNCERTAIN, due=NOW + 5)])
+        await queue.claim(2, now=NOW + 9, lease_until=NOW + 90, limit=1)
+        claimed, free = sorted((made, held), key=lambda one: one.message.id)
+        assert not await queue.come_back(bounce(claimed)), "a worker is about to settle it"
+        assert await queue.come_back(bounce(free, state=State.COMPLAINED))
+        assert states(kept, free) == ["complained"]
+        assert queue.state_of(claimed.message.id, 1) is State.UNCERTAIN
+        assert queue.state_of(free.message.id, 1) is State.COMPLAINED
+        assert queue.state_of(free.message.id, 2) is None
+        assert await queue.claim(3, now=NOW + 60, lease_until=NOW + 90, limit=9) == []
+
+    kept.run(test)
