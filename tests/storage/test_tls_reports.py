@@ -54,5 +54,7 @@ def test_one_node_sends_a_report_unless_it_dies_over_it(kept: Kept) -> None:
     assert claim(NOW + 600)
     kept.store.sent_tls_report("2026-11-24", "example.com", now=NOW + 601)
     assert not claim(NOW + 9999)
+    kept.store.sent_tls_report("2026-11-24", "b.example", now=NOW)
+    assert not claim(NOW + 9999, "b.example")
     kept.store.forget_tls_results(before_day="2026-11-25")
     assert claim(NOW + 9999)

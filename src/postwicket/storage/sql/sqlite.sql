@@ -564,7 +564,8 @@ INSERT INTO tls_report (day, domain, claimed_until) VALUES (:day, :domain, :leas
 
 -- sent tls report --
 -- For good: nobody sends it again.
-UPDATE tls_report SET sent = :now WHERE day = :day AND domain = :domain;
+INSERT INTO tls_report (day, domain, claimed_until, sent) VALUES (:day, :domain, :now, :now)
+    ON CONFLICT (day, domain) DO UPDATE SET sent = excluded.sent;
 
 -- forget tls results --
 -- Along the key.
