@@ -33,6 +33,8 @@ LONGEST: Final = 1 << 20  # octets that a line or a message may have
 # A function is given the whole command and returns one of the two.
 Reply: TypeAlias = str | bytes | Callable[[str], "str | bytes"]
 Misdeed: TypeAlias = Callable[["Talk"], Awaitable[None]]
+# A context, or what is done in the place of a handshake.
+Handshake: TypeAlias = "ssl.SSLContext | Misdeed"
 
 _USUAL: Final[dict[str, str]] = {
     "greeting": "220 hostile ESMTP",
@@ -114,7 +116,7 @@ class Talk:
         replies: Mapping[str, Reply] | None = None,
         *,
         offers: tuple[str, ...] = OFFERS,
-        tls: ssl.SSLContext | None = None,
+        tls: Handshake | None = None,
     ) -> None:
         """Serve a client until it quits, politely but for what `replies` says."""
         said = {**_USUAL, **(replies or {})}
@@ -137,7 +139,7 @@ class Talk:
         command: str,
         reply: str | bytes,
         said: Mapping[str, Reply],
-        tls: ssl.SSLContext | None,
+        tls: Handshake | None,
     ) -> None:
         """Do what a reply has announced."""
         good = reply[:1] in {"2", "3", b"2", b"3"}
@@ -149,7 +151,7 @@ class Talk:
             await self.content()
             await self.say(_now(said["."], command))
         elif verb == "STARTTLS" and good and tls is not None:
-            await self.encrypt(tls)
+            await (self.encrypt(tls) if isinstance(tls, ssl.SSLContext) else tls(self))
 
 
 class Hostile:

@@ -85,11 +85,17 @@ async def huge_banner(talk: Talk) -> None:
 
 
 async def bare_line_feeds(talk: Talk) -> None:
-    """End the lines of replies as no RFC allows, and put a second reply into the first."""
-    await talk.say(b"220 hostile ESMTP\n")
-    while True:
-        await talk.command()
-        await talk.say(b"250-ok\n250 PIPELINING\n")
+    """End the lines of all replies as no RFC allows."""
+    replies = {
+        "greeting": b"220-hostile\n220 ESMTP\n",
+        "EHLO": b"250-hostile\n250-PIPELINING\n250 8BITMIME\n",
+        "MAIL": b"250 ok\n",
+        "RCPT": b"250 ok\n",
+        "DATA": b"354 go\n",
+        ".": b"250 2.0.0 taken\n",
+        "QUIT": b"221 bye\n",
+    }
+    await talk.converse(replies)
 
 
 async def octet_by_octet(talk: Talk) -> None:
@@ -117,33 +123,31 @@ async def never_greets(talk: Talk) -> None:
 
 
 async def garbage_for_tls(talk: Talk) -> None:
-    """Offer STARTTLS, and answer the handshake with something else."""
-    await _until_starttls(talk)
-    await talk.reader.read(65_536)
-    await talk.say(b"500 what is this?\r\n" * 10)
-    raise Gone
+    """Answer a handshake with something else; without TLS, be polite."""
+
+    async def handshake(talk: Talk) -> None:
+        await talk.reader.read(65_536)
+        await talk.say(b"500 what is this?\r\n" * 10)
+        raise Gone
+
+    await talk.converse(tls=handshake)
+
+
+async def injects_behind_starttls(talk: Talk) -> None:
+    """Say more than one was asked for just before the handshake; without TLS, be polite."""
+    await talk.converse(
+        {"STARTTLS": b"220 go\r\n250-hostile\r\n250 AUTH PLAIN\r\n"}, tls=Talk.silence
+    )
 
 
 async def stalls_tls(talk: Talk) -> None:
-    """Offer STARTTLS, and never answer the handshake."""
-    await _until_starttls(talk)
-    await talk.silence()
+    """Never answer a handshake; without TLS, be polite."""
+    await talk.converse(tls=Talk.silence)
 
 
 async def refuses_tls(talk: Talk) -> None:
     """Offer STARTTLS, and then not have it."""
-    await talk.converse(
-        {"STARTTLS": "454 4.7.0 TLS not available"}, tls=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    )
-
-
-async def injects_behind_starttls(talk: Talk) -> None:
-    """Say more than one was asked for, just before the handshake (CVE-2021-38371)."""
-    await talk.say("220 hostile ESMTP")
-    while not (await talk.command()).upper().startswith("STARTTLS"):
-        await talk.say("250-hostile\r\n250-PIPELINING\r\n250 STARTTLS")
-    await talk.say("220 go\r\n250-hostile\r\n250 AUTH PLAIN")
-    await talk.silence()
+    await talk.converse({"STARTTLS": "454 4.7.0 TLS not available"}, tls=Talk.silence)
 
 
 async def says_too_much(talk: Talk) -> None:
@@ -165,8 +169,11 @@ async def takes_without_354(talk: Talk) -> None:
     await talk.converse({"DATA": "250 thank you"})
 
 
-async def _until_starttls(talk: Talk) -> None:
+async def never_reads_the_message(talk: Talk) -> None:
+    """Read nothing of the message, so that it cannot be written either."""
     await talk.say("220 hostile ESMTP")
-    while not (await talk.command()).upper().startswith("STARTTLS"):
-        await talk.say("250-hostile\r\n250-PIPELINING\r\n250 STARTTLS")
-    await talk.say("220 go")
+    while not (await talk.command()).upper().startswith("DATA"):
+        await talk.say("250 ok")
+    await talk.say("354 go")
+    talk.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    await asyncio.sleep(60)

@@ -67,7 +67,7 @@ def test_it_picks_recipients(laboratory: Laboratory) -> None:
         (misdeeds.octet_by_octet, b"2"),
         (misdeeds.endless_line, b"220 xxx"),
         (misdeeds.huge_banner, b"220-xxx"),
-        (misdeeds.bare_line_feeds, b"220 hostile ESMTP\n"),
+        (misdeeds.bare_line_feeds, b"220-hostile\n220 ESMTP\n"),
     ],
 )
 def test_its_greetings_are_none(laboratory: Laboratory, misdeed: Misdeed, first: bytes) -> None:
