@@ -189,6 +189,11 @@ class Laboratory:
         self.domain("strict", receiver.name)
         return receiver
 
+    def introduce(self, recipient: str, sender: str = "ann@example.org") -> None:
+        """Let the greylist know our server, this sender and this recipient already."""
+        assert self._greylist is not None, "the strict receiver has not been started"
+        self._greylist.met["127.0.0.1", sender, recipient] = -GREYLISTED_FOR
+
     @cached_property
     def policies(self) -> PolicyHost:
         """The host of MTA-STS policies, on port 443."""

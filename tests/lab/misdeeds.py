@@ -6,18 +6,23 @@ import asyncio
 import ssl
 from typing import Final
 
-from .hostile import HANG_UP, Gone, Misdeed, Talk
+from .hostile import HANG_UP, OFFERS, Gone, Misdeed, Talk
 
 STAGES: Final = ("greeting", "EHLO", "MAIL", "RCPT", "DATA", ".")
 PAUSE: Final = 0.1  # seconds between two octets, or two lines, of one that takes its time
 _BIG: Final = b"x" * 500
 
 
-def polite(**offered: ssl.SSLContext) -> Misdeed:
-    """Do nothing wrong, with TLS where a context is given."""
+def polite(*more: str, tls: ssl.SSLContext | None = None) -> Misdeed:
+    """Do nothing wrong, with TLS where a context is given, and offer some more."""
+    return offering(*OFFERS, *more, tls=tls)
+
+
+def offering(*offers: str, tls: ssl.SSLContext | None = None) -> Misdeed:
+    """Do nothing wrong, and offer just this in the reply to EHLO."""
 
     async def misdeed(talk: Talk) -> None:
-        await talk.converse(tls=offered.get("tls"))
+        await talk.converse(offers=offers, tls=tls)
 
     return misdeed
 

@@ -54,11 +54,12 @@ def test_the_dane_one_is_who_its_certificate_says(laboratory: Laboratory) -> Non
 
 
 def test_the_strict_one_lets_strangers_wait_and_then_come_in(laboratory: Laboratory) -> None:
-    to = "grey@strict.lab.example"
+    to = "stranger@strict.lab.example"
     assert send(laboratory, laboratory.strict, to) == {to: 450}
     assert send(laboratory, laboratory.strict, to) == {to: 450}
     time.sleep(GREYLISTED_FOR)
-    assert send(laboratory, laboratory.strict, to) == {}
+    # It also counts what other tests have just sent, for a few seconds.
+    until(lambda: send(laboratory, laboratory.strict, to) == {})
 
 
 def test_the_strict_one_counts_connections(laboratory: Laboratory) -> None:
