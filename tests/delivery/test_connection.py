@@ -9,6 +9,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from postwicket.core.address import Address
+from postwicket.core.envelope import Demands, Sender
 from postwicket.net.authority import Authority, ensure_authority
 from postwicket.net.certificates import server_context
 
@@ -38,6 +40,42 @@ async def first_answer(here: World) -> tuple[str, str, str]:
     sent = here.post("bob@example.com")
     (first, *_) = await here.tried(sent)
     return first.state, first.cause, first.reply
+
+
+@pytest.mark.parametrize(
+    ("offer", "verify", "outcome"),
+    [(True, True, "delivered"), (False, True, "failed"), (True, False, "failed")],
+)
+def test_require_tls_at_an_upstream(
+    authority: Authority, outcome: str, *, offer: bool, verify: bool
+) -> None:
+    """It has to be verified and to offer REQUIRETLS; else the body of the mail goes nowhere."""
+
+    async def test() -> None:
+        script = secure(authority)
+        if offer:
+            script.offers = (*script.offers, "REQUIRETLS")
+        upstream = {"host": "localhost", "tls": "starttls", "ca": str(authority.ca)}
+        async with (
+            Peer(script).listening() as peer,
+            world(settings_for(peer.port, upstream={**upstream, "verify": verify})) as here,
+        ):
+            ann = Sender(address=Address.parse("ann@example.org"), ret="FULL")
+            demands = Demands(require_tls=True)
+            sent = here.post("bob@example.com", sender=ann, demands=demands)
+            assert await here.final(sent) == [outcome]
+            mails = [line for line in peer.commands if line.startswith("MAIL")]
+            attempt = here.memory.of(sent)[0].attempts[0]
+            if outcome == "delivered":
+                assert mails == [mails[0]]
+                assert "REQUIRETLS" in mails[0].split()
+                assert attempt.trust == "verified for localhost"
+                return
+            assert mails == []
+            assert attempt.reply.startswith("550 5.7.30 REQUIRETLS support required")
+            assert b"Hello" not in here.bytes_of(here.notices()[-1].id)
+
+    run(test())
 
 
 @pytest.mark.parametrize("implicit", [False, True])

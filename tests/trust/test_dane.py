@@ -95,6 +95,13 @@ def test_records_of_no_use_still_demand_tls() -> None:
     assert "1 0 1" in found.why
 
 
+def test_what_was_found_is_looked_at_again_when_the_first_answer_ends() -> None:
+    resolver = ScriptedResolver({"_25._tcp.mx.example.net TLSA": ZONE}, until=1234.0)
+    for name in ("mx.example.net", "other.example.net"):
+        found = asyncio.run(consult(resolver, candidates=[name], port=25))
+        assert found.until == 1234.0
+
+
 @given(
     st.lists(
         st.builds(

@@ -20,6 +20,7 @@ from . import (
     send,
     serving,
     suppression,
+    tls_report,
     trial,
 )
 from .call import DONE, LATER, NO, WRONG, Refused, remember
@@ -42,6 +43,7 @@ app.add_typer(domain.app, name="domain")
 app.add_typer(deliveries.app, name="queue")
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(suppression.app, name="suppression")
+app.add_typer(tls_report.app, name="tls-report")
 app.command("trace")(life.trace)
 app.command("send")(send.send)
 

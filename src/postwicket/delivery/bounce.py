@@ -1,7 +1,8 @@
 """Notices to senders (RFC 3464): which follow from what became of a message, ready to be stored.
 
 There is never a notice about a notice: the empty return path is told nothing.  A body comes back
-only with a failure, only when the sender asked for it (RET=FULL), and only when it is small.
+only with a failure, only when the sender asked for it (RET=FULL), and only when it is small; never
+when the mail demanded REQUIRETLS.
 """
 
 from __future__ import annotations
@@ -61,6 +62,8 @@ class Bounces:
             some = [result for result in told if result.action is action]
             if some:
                 full = action is Action.FAILED and message.envelope.sender.ret == "FULL"
+                # A notice may go a less secure way than the mail demanded (RFC 8689, section 5).
+                full = full and not message.demands.require_tls
                 original = _original(message, content, full=full)
                 made.append(self._notice(message, original, some, action))
         return tuple(made)

@@ -217,12 +217,14 @@ class Direct:
             else:
                 hosts.append((exchanger.preference, self._host(exchanger, security)))
         if not hosts:
-            answer = min(refusals, key=rank)
+            # What may be otherwise tomorrow counts for more than what never will.
+            answer = min(refusals, key=lambda no: (_is_final(no), rank(no)))
             return _Route(answer, self._clock() + DOUBT_FOR)
         way = _way(hosts, source, tuple(notes))
         names = [(one.preference, one.name) for one in destination.exchangers]
         now = self._clock()
-        until = min(max(destination.until, now + 1), now + AGREED_FOR)
+        known = min(destination.until, *(host.security.until for _, host in hosts))
+        until = min(max(known, now + 1), now + AGREED_FOR)
         return _Route((way, guide.sites.of(domain, names)), until)
 
     def _host(self, exchanger: Exchanger, security: Security) -> ExchangerHost:
@@ -242,6 +244,10 @@ def tls_demands(message: Message) -> Demands:
     if not (demands.require_tls or demands.tls_optional):
         return NO_DEMANDS
     return Demands(require_tls=demands.require_tls, tls_optional=demands.tls_optional)
+
+
+def _is_final(answer: Answer) -> bool:
+    return answer.reply is not None and not answer.reply.temporary
 
 
 def place_of(site: Site) -> str:

@@ -13,6 +13,7 @@ import re
 import ssl
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final, TypeAlias
@@ -50,6 +51,7 @@ from .dialling import Unreached
 from .naming import web_hosts
 
 Count: TypeAlias = Callable[[Sequence[TlsResult]], None]
+
 # What is counted when an exchanger may not even be connected to.
 _VERDICTS: Final = {
     "tls.mta-sts-mx": TlsVerdict.FAILED,
@@ -111,13 +113,14 @@ class Safety:
                 tls_optional=demands.tls_optional,
             )
         )
-        if isinstance(found, Answer) and found.reply is not None:
-            verdict = _VERDICTS.get(found.reply.rule)
+        if isinstance(found, Answer):
+            verdict = _VERDICTS.get(found.reply.rule) if found.reply else None
             if verdict is not None:
                 shown = dane_published(dane) if dane.base else sts_published(sts)
                 verdict = TlsVerdict.DNSSEC_INVALID if dane.forged else verdict
                 self._add(destination.domain, shown, verdict, exchanger=exchanger.name)
-        return found
+            return found
+        return replace(found, until=dane.until)
 
     def plan(self, exchanger: Exchanger, security: Security) -> TlsPlan | None:
         """Return how to do TLS as a `Security` says, None for none; raise `Unreached`."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from enum import Enum
+from math import inf
 from typing import Final
 
 from postwicket.core.reply import Reply
@@ -67,7 +68,8 @@ class Security:
     may go in the clear where TLS does not come about.  `trial`: a certificate that does not
     verify is counted, and the mail goes all the same (MTA-STS in mode `testing`).
     `require_tls`: the peer has to offer REQUIRETLS, too.  `flaw` is what is wrong already,
-    though nothing forbids the exchanger.  `because` says in words where this comes from.
+    though nothing forbids the exchanger.  `because` says in words where this comes
+    from, `until` when to decide anew (seconds since 1970).
     """
 
     level: Level
@@ -81,6 +83,7 @@ class Security:
     flaw: TlsVerdict | None = None
     because: str = ""
     published: Published = NOTHING_PUBLISHED
+    until: float = inf
 
     @property
     def verified(self) -> bool:

@@ -7,8 +7,9 @@ certificate fits is told by `trust.dane_match`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from math import inf
 from typing import Final
 
 from .lookup import Lookup, Resolver, TlsaRecord, Verdict
@@ -41,7 +42,8 @@ class Dane:
 
     `base` is the name under which the records are, which is also what the peer is told in the
     handshake (RFC 7672, section 2.2.3); `names` those that count for DANE-TA (section 3.2.2).
-    `forged`: the look-up failed because of DNSSEC itself.
+    `forged`: the look-up failed because of DNSSEC itself.  `until` is when to look again
+    (seconds since 1970).
     """
 
     state: DaneState = DaneState.NONE
@@ -50,6 +52,7 @@ class Dane:
     records: tuple[TlsaRecord, ...] = ()
     why: str = ""
     forged: bool = False
+    until: float = inf
 
 
 NO_DANE: Final = Dane()
@@ -64,15 +67,17 @@ async def consult(
     the canonical one first (RFC 7672, section 2.2.2: the first that has secure records is the
     base); `also` are the next-hop domain's names, which a DANE-TA certificate may carry instead.
     """
+    until = inf
     for base in dict.fromkeys(candidates):
         found = await resolver.tlsa(f"_{port}._tcp.{base}")
+        until = min(until, found.until)
         if found.found and found.secure:
-            return read(found, base, also)
+            return replace(read(found, base, also), until=until)
         if not (found.found or found.missing):
             # RFC 7672, section 2.1.2: an attacker can break look-ups, so no answer is no licence.
             forged = found.verdict is Verdict.BOGUS
             return Dane(DaneState.FAILED, base, why=str(found), forged=forged)
-    return NO_DANE
+    return Dane(until=until)
 
 
 def read(found: Lookup[TlsaRecord], base: str, also: Sequence[str] = ()) -> Dane:
