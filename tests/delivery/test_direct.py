@@ -348,3 +348,28 @@ def test_the_number_of_sites_in_memory_is_bounded(monkeypatch: pytest.MonkeyPatc
                 assert len(peer.got) == 50
 
     run(test())
+
+
+def test_what_waits_for_its_turn_says_so() -> None:
+    async def test() -> None:
+        settings = direct(
+            queue={"window": 20},
+            destination=({"domains": ("x.example",), "messages_per_minute": 60},),
+        )
+        async with Peer(Script()).listening() as peer:
+            names = Names({"x.example": [("mx.x.example", 10, peer.port)]})
+            async with world(settings, names.guide(settings)) as here:
+                for n in range(40):
+                    here.post(f"r{n}@x.example", fresh=False)
+                await here.until(lambda: len(peer.got) >= 2)
+                await here.until(lambda: any(k.why for k in here.memory.deliveries.values()))
+                waiting = [k for k in here.memory.deliveries.values() if k.claimed_by is None]
+                told = [k for k in waiting if "60 messages a minute" in k.why]
+                assert told
+                assert all(kept.site == "destination x.example" for kept in told)
+                assert all(kept.delivery.state.value == "queued" for kept in told)
+                assert all(kept.delivery.attempts == 0 for kept in told)
+                assert all((kept.delivery.due or 0) > time.time() for kept in told)
+                assert here.settled(told[0].delivery.message) == []  # nothing to tell the journal
+
+    run(test())

@@ -264,10 +264,15 @@ class Calendar:
         return UNPROVEN if few else 1
 
     def _why(self, at: Share, now: float) -> str:
+        if at.failed:
+            return (
+                f"{at.name}: let nobody in when it was last tried; a few deliveries find out "
+                "whether it does again, and then all go"
+            )
         if not at.proven:
             return (
-                f"{at.name}: not known yet to take mail, so only some is tried; "
-                f"{at.held:,} deliveries are under way"
+                f"{at.name}: not known yet to take mail, so only a few deliveries are tried; the "
+                "others go as soon as one of them has an answer"
             )
         before = round(at.held + max(0.0, at.booked - now) * at.rate(now))
         pace = f"{at.pacing.words(now)}; " if at.pacing else ""

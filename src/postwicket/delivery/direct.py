@@ -35,6 +35,7 @@ MOST_KNOWN: Final = 20_000  # domains; one or two KiB each
 MOST_SITES: Final = 10_000  # pools; some two KiB each
 # Seconds until policies and TLSA records are looked at again, however long the MX records live.
 AGREED_FOR: Final = 300.0
+NO_WAY: Final = "no way"
 DOUBT_FOR: Final = 15.0  # seconds that the same "we do not know" is told to who comes next
 
 _Key: TypeAlias = tuple[str, str, Demands]  # domain, source address, what its mail demands
@@ -88,6 +89,7 @@ class Direct:
         self._searches: dict[_Key, _Search] = {}
         self._pools: dict[str, Pool] = {}
         self._lately = Lately(self._clock)
+        around.calendar.trust(NO_WAY)
 
     def submit(self, shipment: Shipment, domain: str, source: str) -> None:
         """Take a shipment to recipients of one domain (A-labels, or a literal in brackets)."""
@@ -104,11 +106,16 @@ class Direct:
         search.waiting.append(shipment)
 
     def place_of(self, domain: str, source: str) -> str:
-        """Return the name of the site that a domain is known to belong to, or of the domain."""
+        """Return the name of the site that a domain is known to belong to, or of the domain.
+
+        What is known to have no way is concluded at once, and needs no place of its own.
+        """
         route = self._known.get((domain, source, NO_DEMANDS))
-        if route is None or isinstance(route.found, Answer):
+        if route is None:
             return f"domain {domain}"
-        return place_of(route.found[1])
+        if not isinstance(route.found, Answer):
+            return place_of(route.found[1])
+        return NO_WAY if self._clock() < route.until else f"domain {domain}"
 
     def pools(self) -> Iterator[Pool]:
         """Return the pools of all sites that are known now."""
