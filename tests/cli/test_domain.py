@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import dns.message
 import pytest
@@ -190,3 +192,23 @@ def test_lists_zone_and_removal(office: Office, world: World) -> None:  # noqa: 
 @pytest.mark.parametrize("name", ["", "org", "a..b", "[192.0.2.1]", "a b.example", "-"])
 def test_what_is_no_domain(name: str, office: Office) -> None:
     assert office("domain", "add", "--", name).status == 2
+
+
+def test_the_walk_through_of_the_handbook_works_as_it_is_printed(
+    office: Office, world: World
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "domains.md").read_text()
+    blocks = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    lines = [line.split()[1:] for block in blocks for line in block.splitlines()]
+    assert [words[1] for words in lines] == [
+        *("add", "dns", "dns", "dns", "verify", "check", "rotate"),
+    ]
+    done = []
+    for words in lines:
+        if words[1] == "verify":
+            purposes = ("ownership", "DKIM", "SPF", "DMARC", "return path", "server", "PTR")
+            world.publish(office.json("domain", "dns", "example.org"), *purposes)
+        said = office(*words)
+        assert said.status == 0, said.out + said.err
+        done.append(words[1])
+    assert len(done) == len(lines)
