@@ -7,7 +7,7 @@ import io
 import json
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from postwicket.cli.main import main
 from postwicket.core.address import Address
 from postwicket.core.entry import Accepted, Settled
-from postwicket.core.envelope import Envelope, Recipient, Sender
+from postwicket.core.envelope import NO_DEMANDS, Demands, Envelope, Recipient, Sender
 from postwicket.core.queue_id import QueueIds, spell
 from postwicket.core.state import State
 from postwicket.storage.opening import open_queue
@@ -80,10 +80,12 @@ class Office:
         body: bytes = BODY,
         header: bytes = HEADER,
         subject: str = "Grüße",
+        demands: Demands = NO_DEMANDS,
     ) -> str:
         """Put a message into the queue, settled as `state` if one is given; return its id."""
         self.data.mkdir(exist_ok=True)
         new = _new(recipients, sender=sender, header=header, body=body, subject=subject)
+        new = replace(new, message=replace(new.message, demands=demands))
 
         async def store() -> None:
             queue = open_queue(self.data, asyncio.get_running_loop())

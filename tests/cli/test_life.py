@@ -8,6 +8,7 @@ from contextlib import closing
 import pytest
 
 from postwicket.core.entry import CameBack
+from postwicket.core.envelope import Demands
 from postwicket.core.queue_id import read
 from postwicket.core.state import State
 from postwicket.storage.opening import open_store
@@ -40,6 +41,25 @@ def test_the_timeline_for_people(office: Office) -> None:
     assert "450 4.2.0 Come back later; next attempt 2" in out
     assert "EHLO" not in out
     assert "C: EHLO mail.example.org" in office("trace", name, "--transcript").out
+
+
+def test_what_the_sender_demands_is_told(office: Office) -> None:
+    demands = Demands(require_tls=True, deliver_by=1_893_499_200.0, by_mode="R", priority=3)
+    name = office.accept("bob@example.com", demands=demands)
+    (found,) = office.json("trace", name)
+    assert found["message"]["demands"] == {
+        "require_tls": True,
+        "deliver_by": "2030-01-01T12:00:00Z",
+        "by_mode": "R",
+        "priority": 3,
+    }
+    out = office("trace", name).out
+    assert "TLS on the whole way (REQUIRETLS), delivered by 2030-01-01T12:00:00Z, else" in out
+    assert "it is returned, priority 3" in out
+    plain = office.accept("bob@example.com", demands=Demands(tls_optional=True))
+    assert "no TLS policy is to stop it" in office("trace", plain).out
+    (none,) = office.json("trace", office.accept("bob@example.com"))
+    assert none["message"]["demands"] == {}
 
 
 def test_newest_first_and_limited(office: Office) -> None:

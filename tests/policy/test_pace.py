@@ -56,7 +56,7 @@ def test_a_success_never_slows_and_an_objection_never_speeds(
 ) -> None:
     pace, now = told(rule, story)
     assert after_success(pace, rule, in_use=rule.connections).width >= pace.width
-    slower = after_objection(pace, now=now + ONE_OBJECTION, flow=30.0)
+    slower = after_objection(pace, now=now + 2 * ONE_OBJECTION, flow=30.0)
     assert slower.width <= pace.width
     assert slower.width == max(1.0, pace.width / 2)
 

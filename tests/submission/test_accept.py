@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from postwicket.config import Listener
+from postwicket.storage.values import Selection
 from postwicket.trust.return_path import Purpose, Returned, ReturnPaths, UnsubscribeLinks
 from tests.submission.shop import ANN, LETTER, Client, Shop, open_shop
 
@@ -53,5 +54,31 @@ def test_bulk_mail_to_one_person_gets_a_link(
                     Purpose.UNSUBSCRIBE, claimed.message.id, 1
                 )
                 assert claimed.message.size == len(header) + len(b"\r\nAt four?\r\n")
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("content", "account", "lane"),
+    [
+        (LETTER, "transactional", "transactional"),
+        (LETTER, "bulk", "bulk"),
+        (BULK, "transactional", "bulk"),
+        (b"Precedence: list\r\n" + LETTER, "transactional", "bulk"),
+        (b"X-Postwicket-Lane: transactional\r\n" + LETTER, "bulk", "transactional"),
+    ],
+)
+def test_the_lane_is_the_messages_else_its_accounts(
+    tmp_path: Path, content: bytes, account: str, lane: str
+) -> None:
+    async def story() -> None:
+        bound = Listener(address="127.0.0.1:0", tls="none", account=ANN)
+        async with open_shop(tmp_path, bound) as shop:
+            shop.store.change_account(ANN, lane=account)
+            await hand_in(shop, content)
+            claimed, _ = shop.onward.offered[-1]
+            assert claimed.message.lane == lane
+            (row,) = shop.store.rows(Selection(), limit=9)
+            assert row.lane == lane
 
     asyncio.run(story())

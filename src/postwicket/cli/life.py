@@ -14,6 +14,7 @@ from . import rows, show, waiting
 from .call import Call, ConfigOption, JsonOption, Refused, now
 
 if TYPE_CHECKING:
+    from postwicket.core.envelope import Demands
     from postwicket.storage.values import Attempt, Happening, Life, Message
 
 
@@ -80,10 +81,34 @@ def _message(message: Message) -> dict[str, object]:
         "subject": message.subject,
         "size": message.size,
         "lane": message.lane,
+        "demands": _demands(message.demands),
         "envid": envelope.sender.envid,
         "received": rfc3339(message.received),
         "expires": rfc3339(message.expires),
     }
+
+
+def _demands(demands: Demands) -> dict[str, object]:
+    """Return what is asked for, without what is not."""
+    asked = {name: value for name, value in asdict(demands).items() if value}
+    if demands.deliver_by is not None:
+        asked["deliver_by"] = rfc3339(demands.deliver_by)
+    return asked
+
+
+def _demanded(demands: Demands) -> str:
+    """Say what the sender demands of the way and the time."""
+    words = []
+    if demands.require_tls:
+        words.append("TLS on the whole way (REQUIRETLS)")
+    if demands.tls_optional:
+        words.append("no TLS policy is to stop it (TLS-Required: No)")
+    if demands.deliver_by is not None:
+        late = "it is returned" if demands.by_mode == "R" else "the sender is told"
+        words.append(f"delivered by {show.exact(demands.deliver_by)}, else {late}")
+    if demands.priority:
+        words.append(f"priority {demands.priority}")
+    return ", ".join(words)
 
 
 def _happening(one: Happening) -> dict[str, object]:
@@ -110,13 +135,15 @@ def show_life(life: Life, *, transcript: bool) -> None:
         show.say(f"  message-id {message.message_id}")
     show.say(f"  size      {show.size(message.size)}")
     show.say(f"  expires   {show.exact(message.expires)} ({show.when(message.expires, now())})")
+    show.say(f"  lane      {message.lane}")
+    if demanded := _demanded(message.demands):
+        show.say(f"  demands   {demanded}")
     for one in life.happenings:
         show.say(f"  {show.exact(one.at)}  {_sentence(one)}")
     if transcript:
         for number, attempt in life.attempts:
-            show.say(
-                f"  attempt for delivery {number} at {show.exact(attempt.at)}, {attempt.remote}"
-            )
+            facts = (show.exact(attempt.at), attempt.remote, attempt.tls, attempt.trust)
+            show.say(f"  attempt for delivery {number}: {', '.join(filter(None, facts))}")
             for line in attempt.transcript.splitlines():
                 show.say(f"    {line}")
     rows.show_rows(life.deliveries)
