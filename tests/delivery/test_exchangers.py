@@ -173,6 +173,12 @@ def test_where_we_are_an_exchanger_we_and_what_is_not_preferred_drop_out() -> No
     assert names(find(by_address)) == ["a.example"]
 
 
+def test_our_own_name_is_known_in_either_spelling() -> None:
+    says = {"example.com MX": "10 xn--bcher-kva.example", "xn--bcher-kva.example A": "192.0.2.1"}
+    assert no(find(says, hostname="bücher.example"))[2] == "route.loop"
+    assert no(find(says, hostname="xn--bcher-kva.example"))[2] == "route.loop"
+
+
 def test_an_exchanger_that_cannot_be_used_is_left_out_with_the_reason() -> None:
     found = find(
         {
@@ -217,6 +223,16 @@ def test_an_exchanger_is_secure_only_if_everything_on_the_way_to_it_is() -> None
         )
         assert isinstance(found, Destination)
         assert (found.exchangers[0].secure, found.secure) == (secure, mx != "")
+    for kept_back in (Verdict.BOGUS, Verdict.FAILED, Verdict.TIMEOUT):
+        found = find(
+            {
+                "example.com MX": "10 mx.example secure",
+                "mx.example A": "192.0.2.1 secure",
+                "mx.example AAAA": kept_back,
+            }
+        )
+        assert isinstance(found, Destination)
+        assert found.exchangers[0].secure  # nobody turns DANE off by keeping an answer back
     half = find(
         {
             "example.com MX": "10 mx.example secure",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postwicket.net.reach import Reach, on_this_machine
+from postwicket.net.reach import Reach, may_leave_from, on_this_machine
 
 EVERYWHERE = Reach()
 
@@ -116,11 +116,26 @@ def test_our_own_listeners_are_never_reached_whatever_is_allowed() -> None:
 
 
 def test_this_machine_knows_its_own_addresses() -> None:
-    assert on_this_machine("127.0.0.1")
-    assert not on_this_machine("192.0.2.1")
-    assert not on_this_machine("2001:db8::1")
-    if socket.has_ipv6:
-        assert on_this_machine("::1")
+    for own in ("127.0.0.1", "127.8.8.8", "::1", _address_of_this_machine()):
+        assert on_this_machine(own), own
+    for foreign in ("8.8.8.8", "2001:4860:4860::8888", "0.0.0.0", "::", "255.255.255.255", "x"):
+        assert not on_this_machine(foreign), foreign
+
+
+def test_and_from_which_of_them_a_connection_can_leave() -> None:
+    assert may_leave_from("127.0.0.1")
+    assert may_leave_from("::1")
+    assert not may_leave_from("8.8.8.8")
+
+
+def _address_of_this_machine() -> str:
+    """Return the address from which packets would leave, or loopback where there is none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
 
 
 @given(st.ip_addresses())

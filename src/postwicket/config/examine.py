@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from postwicket.net.reach import on_this_machine
+from postwicket.net.reach import may_leave_from
 from postwicket.trust.servers import Server, Servers
 
 from .errors import ConfigError, Problem
@@ -109,7 +109,7 @@ def _sending(settings: Settings) -> Iterator[Finding]:
     ]
     for key, addresses in sources:
         for address in (addresses or "").split():
-            if not on_this_machine(address):
+            if not may_leave_from(address):
                 yield _doubt(
                     key, f"{address} is no address of this machine; nothing can leave from it"
                 )

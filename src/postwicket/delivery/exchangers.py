@@ -167,7 +167,8 @@ async def _with_hosts(
 
 def _before_us(records: Sequence[MxRecord], hostname: str) -> list[MxRecord]:
     """Return the exchangers that are preferred to us (RFC 5321, section 5.1)."""
-    ours = [record.preference for record in records if record.exchange == hostname.lower()]
+    us, _ = _spellings(hostname)
+    ours = [record.preference for record in records if record.exchange == us]
     return [record for record in records if not ours or record.preference < min(ours)]
 
 
@@ -195,7 +196,9 @@ async def _host(mx: MxRecord, secure: bool, resolver: Resolver, rules: Rules) ->
             addresses=tuple(_target(mx.exchange, one, port) for one in good[:MOST_ADDRESSES]),
             port=port,
             canonical=next(one.canonical for one in found if one.found),
-            secure=secure and all(one.secure for one in found),
+            # A question that was kept from being answered must not make the others insecure:
+            # whoever can do that could turn DANE off (RFC 7672, section 2.1.1).
+            secure=secure and all(one.secure for one in found if one.found or one.missing),
         )
         return _Host(mx, exchanger, until)
     if addresses:

@@ -93,14 +93,33 @@ def carried(address: IpAddress) -> ipaddress.IPv4Address | None:
 
 
 def on_this_machine(address: str) -> bool:
-    """Say whether an interface of this machine has the address: then one can bind to it."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    """Say whether an interface of this machine has the address.
+
+    The system's routes know: what is sent to an own address would leave from that very address.
+    Nothing is sent.  (To bind to it proves less: `ip_nonlocal_bind` allows that for any address.)
+    """
     try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        if ipaddress.ip_address(address).is_loopback:
+            return True
+        with socket.socket(_family(address), socket.SOCK_DGRAM) as probe:
+            probe.connect((address, 9))
+            return ipaddress.ip_address(probe.getsockname()[0]) == ipaddress.ip_address(address)
+    except (OSError, ValueError):
+        return False
+
+
+def may_leave_from(address: str) -> bool:
+    """Say whether a connection can have this local address."""
+    try:
+        with socket.socket(_family(address), socket.SOCK_DGRAM) as probe:
             probe.bind((address, 0))
     except OSError:
         return False
     return True
+
+
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 class Reach:
