@@ -6,9 +6,12 @@ import contextlib
 import ssl
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from postwicket.core.tls_verdict import TlsVerdict
 from postwicket.net.authority import Authority, ensure_authority
 from postwicket.net.certificates import client_context, server_context
 from postwicket.net.tls import TlsFailed, TlsLayer
@@ -125,3 +128,37 @@ def test_a_changed_record_is_found(own: Authority, at: int, flip: int) -> None:
 def test_a_name_that_is_none(own: Authority) -> None:
     with pytest.raises((TlsFailed, ValueError)):
         ends(own, ".bad..name")
+
+
+def test_the_chain_that_the_peer_sent(own: Authority) -> None:
+    server, client = ends(own)
+    exchange(server, client)
+    certificates = x509.load_pem_x509_certificates(own.certificate.read_bytes())
+    sent = tuple(one.public_bytes(serialization.Encoding.DER) for one in certificates)
+    assert len(sent) == 2
+    assert client.peer_chain == sent
+    assert client.peer_certificate == sent[0]
+    assert server.peer_chain == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [
+        ("other.example.org", TlsVerdict.HOST_MISMATCH),
+        ("192.0.2.1", TlsVerdict.HOST_MISMATCH),
+        ("mail.example.org", TlsVerdict.NOT_TRUSTED),
+    ],
+)
+def test_what_a_report_calls_a_distrusted_certificate(
+    own: Authority, tmp_path_factory: pytest.TempPathFactory, name: str, verdict: TlsVerdict
+) -> None:
+    trusted = own.ca
+    if verdict is TlsVerdict.NOT_TRUSTED:
+        trusted = ensure_authority(tmp_path_factory.mktemp("other"), "mail.example.org").ca
+    server = TlsLayer(server_context(own.certificate, own.key), server_side=True)
+    client = TlsLayer(client_context(trusted), server_side=False, server_hostname=name)
+    client.start()
+    with pytest.raises(TlsFailed) as failed:
+        exchange(server, client)
+    assert failed.value.verdict is verdict
+    assert failed.value.distrusted

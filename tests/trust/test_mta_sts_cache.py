@@ -48,6 +48,7 @@ class World:
             PolicyFiles(self.folder / "mta-sts"),
             clock=lambda: self.now,
             told=lambda domain, verdict, _: self.told.append(f"{domain} {verdict.value}"),
+            patience=0.3,
         )
 
     async def fetch(self, domain: str) -> tuple[StsPolicy, bytes]:
@@ -202,6 +203,20 @@ def test_many_who_ask_at_once_fetch_once(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         modes = await asyncio.gather(*(world.mode() for _ in range(50)))
         assert set(modes) == {Mode.ENFORCE}
+        assert len(world.fetched) == 1
+
+    play(tmp_path, story)
+
+
+def test_mail_does_not_wait_for_ever_and_what_comes_late_counts_for_the_next(
+    tmp_path: Path,
+) -> None:
+    async def story(world: World) -> None:
+        world.gate = asyncio.Event()
+        assert await world.mode() is None
+        world.gate.set()
+        await world.settled()
+        assert await world.mode() is Mode.ENFORCE
         assert len(world.fetched) == 1
 
     play(tmp_path, story)

@@ -52,6 +52,7 @@ from .naming import web_hosts
 
 Count: TypeAlias = Callable[[Sequence[TlsResult]], None]
 
+MOST_FETCHES: Final = 50  # policies at once
 # What is counted when an exchanger may not even be connected to.
 _VERDICTS: Final = {
     "tls.mta-sts-mx": TlsVerdict.FAILED,
@@ -82,6 +83,7 @@ class Safety:
         self._anybody = client_context(None, verify=False)
         self._verifying: ssl.SSLContext | None = None
         self._https: ssl.SSLContext | None = None
+        self._fetching = asyncio.Semaphore(MOST_FETCHES)
         self._policies = StsPolicies(
             resolver,
             self._fetch,
@@ -172,6 +174,10 @@ class Safety:
         return Rule.OPPORTUNISTIC
 
     async def _fetch(self, domain: str) -> tuple[StsPolicy, bytes]:
+        async with self._fetching:
+            return await self._fetch_in_turn(domain)
+
+    async def _fetch_in_turn(self, domain: str) -> tuple[StsPolicy, bytes]:
         if self._https is None:  # its own context: HTTP has another protocol name (ALPN)
             self._https = client_context(self._settings.ca)
         return await fetch(domain, self._where, self._https)

@@ -28,6 +28,7 @@ from .mta_sts import Mode, PolicyInvalid, StsPolicy, read_policy, read_record
 from .mta_sts_fetch import FetchFailed
 
 REFRESH_AFTER: Final = 86_400.0  # seconds; half of max_age where that is less
+WAIT_FOR: Final = 20.0  # seconds that mail waits for a fetch, which goes on without it
 FETCH_AGAIN_AFTER: Final = 300.0  # seconds after a failure (section 3.3)
 MOST_IN_MEMORY: Final = 10_000
 MOST_FILES: Final = 50_000  # 4 KiB of disk each
@@ -129,6 +130,7 @@ class StsPolicies:
         clock: Clock,
         disk: Executor | None = None,
         told: Told = lambda *_: None,
+        patience: float = WAIT_FOR,
     ) -> None:
         self._resolver = resolver
         self._fetch = fetch
@@ -136,6 +138,7 @@ class StsPolicies:
         self._clock = clock
         self._disk = disk
         self._told = told
+        self._patience = patience
         self._kept: dict[str, Kept] = {}
         self._not_before: dict[str, tuple[str, float]] = {}  # a failure: id, and when to try again
         self._under_way: dict[str, asyncio.Task[Kept | None]] = {}
@@ -143,7 +146,7 @@ class StsPolicies:
     async def policy(self, domain: str) -> StsPolicy | None:
         """Return the policy in force for a domain (A-labels), or None.  Never raises.
 
-        Waits for a fetch only where there is a policy that is not known here.
+        Waits for a fetch only where there is a policy that is not known here, and not for long.
         """
         said = await self._resolver.txt(f"_mta-sts.{domain}")
         announced = read_record(said.records) if said.found else None
@@ -178,9 +181,18 @@ class StsPolicies:
         return kept if kept is not None and kept.holds(now) else None
 
     async def _get(self, domain: str, id: str) -> Kept | None:
+        """Return what is fetched, if it comes soon.
+
+        Who can delay HTTPS can also prevent it, so nothing is lost by not waiting for ever; and
+        whoever waits may be cancelled, while the fetch goes on for the others.
+        """
         task = self._begin(domain, id)
-        # Whoever waits may be cancelled; the fetch goes on for the others.
-        return await asyncio.shield(task) if task is not None else None
+        if task is None:
+            return None
+        try:
+            return await asyncio.wait_for(asyncio.shield(task), self._patience)
+        except TimeoutError:
+            return None
 
     def _begin(self, domain: str, id: str) -> asyncio.Task[Kept | None] | None:
         """Begin to fetch, or join in; None where that failed only just now."""
