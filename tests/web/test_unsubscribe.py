@@ -36,7 +36,7 @@ class Links:
         """Know one link."""
         return token == "good"
 
-    def is_hasty(self, peer: str) -> bool:  # noqa: ARG002 (a protocol's)
+    def is_hasty(self, token: str) -> bool:  # noqa: ARG002 (a protocol's)
         """Be as patient as the test says."""
         return self.hasty
 

@@ -82,7 +82,7 @@ def open_unsubscribing(
         find=books.message,
         keeping=_keeping(settings, books, ids, clock),
         clock=clock,
-        tempo=Tempo(per_hour=3600, burst=600),
+        tempo=Tempo(per_hour=60, burst=30),
     )
 
 

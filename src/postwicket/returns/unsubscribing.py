@@ -17,7 +17,6 @@ from postwicket.trust.return_path import Purpose, Returned, ReturnPaths
 
 from .changes import Arrival
 from .keeping import Keeping
-from .reception import network_of
 from .tempo import Tempo
 
 LISTENER: Final = "unsubscribe link"  # what the journal names as the way in
@@ -37,9 +36,13 @@ class Unsubscribing:
         """Say whether a link is one of ours, and its message known.  Changes nothing."""
         return self._read(token) is not None
 
-    def is_hasty(self, peer: str) -> bool:
-        """Say whether this client has asked too often."""
-        return not self.tempo.take(network_of(peer), self.clock())
+    def is_hasty(self, token: str) -> bool:
+        """Say whether this link was asked for too often.
+
+        Not the client: behind a proxy all of them are one, and a link that is made up costs
+        nothing.
+        """
+        return self._read(token) is not None and not self.tempo.take(token.lower(), self.clock())
 
     async def unsubscribe(self, token: str, peer: str) -> bool:
         """Stop bulk mail to whom the link is for; False when it is none of ours.

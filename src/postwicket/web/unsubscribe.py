@@ -37,8 +37,8 @@ class Unsubscribing(Protocol):
         """Say whether a link is one of ours.  Changes nothing."""
         ...
 
-    def is_hasty(self, peer: str) -> bool:
-        """Say whether this client has asked too often."""
+    def is_hasty(self, token: str) -> bool:
+        """Say whether this link was asked for too often."""
         ...
 
     async def unsubscribe(self, token: str, peer: str) -> bool:
@@ -63,7 +63,7 @@ class UnsubscribePages:
 
     async def ask(self, request: Request) -> Response:
         """Show the button."""
-        if self._unsubscribing.is_hasty(_peer(request)):
+        if self._unsubscribing.is_hasty(request.path_params["token"]):
             return self._slow_down()
         if not self._unsubscribing.is_known(request.path_params["token"]):
             return self._unknown()
@@ -73,7 +73,7 @@ class UnsubscribePages:
 
     async def unsubscribe(self, request: Request) -> Response:
         """Do it."""
-        if self._unsubscribing.is_hasty(_peer(request)):
+        if self._unsubscribing.is_hasty(request.path_params["token"]):
             return self._slow_down()
         body = await _body(request)
         if body is None or not is_one_click(body, request.headers.get("content-type", "")):
