@@ -27,7 +27,8 @@ def direct(**more: object) -> Settings:
     given = more.setdefault("delivery", {})
     assert isinstance(given, dict)
     given.setdefault("allow_networks", ["127.0.0.0/8"])
-    return settings_for(1, upstream=None, route=({"via": "direct"},), workers=1, **more)
+    more.setdefault("route", ({"via": "direct"},))
+    return settings_for(1, upstream=None, workers=1, **more)
 
 
 @dataclass

@@ -53,6 +53,7 @@ class Peer:
     got: list[Got] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     connections: int = 0
+    callers: list[str] = field(default_factory=list)  # their addresses
     open: set[PeerSession] = field(default_factory=set)
 
     @asynccontextmanager
@@ -94,6 +95,7 @@ class PeerSession(asyncio.Protocol):
         """Greet, or start TLS."""
         self.transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
         self.peer.connections += 1
+        self.peer.callers.append(str(self.transport.get_extra_info("peername")[0]))
         self.peer.open.add(self)
         if len(self.peer.open) > self.script.most:
             self.say(b"421 4.3.2 too many connections\r\n!")

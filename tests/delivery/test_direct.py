@@ -11,6 +11,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from postwicket.core.address import Address
+from postwicket.core.envelope import Sender
 from postwicket.delivery.destination import Destination
 from postwicket.net.authority import Authority, ensure_authority
 from postwicket.net.certificates import server_context
@@ -371,5 +373,24 @@ def test_what_waits_for_its_turn_says_so() -> None:
                 assert all(kept.delivery.attempts == 0 for kept in told)
                 assert all((kept.delivery.due or 0) > time.time() for kept in told)
                 assert here.settled(told[0].delivery.message) == []  # nothing to tell the journal
+
+    run(test())
+
+
+def test_a_route_has_its_own_source_address_and_so_its_own_connections() -> None:
+    async def test() -> None:
+        routes = (
+            {"senders": ["bulk@example.org"], "via": "direct", "source_address": "127.0.0.7"},
+            {"via": "direct"},
+        )
+        settings = direct(delivery={"source_address": ["127.0.0.8", "::1"]}, route=routes)
+        async with Peer(Script()).listening() as peer:
+            names = Names({"example.com": [("mx.example.com", 10, peer.port)]})
+            async with world(settings, names.guide(settings)) as here:
+                bulk = Sender(address=Address.parse("bulk@example.org"))
+                for sender in (None, bulk, None, bulk):
+                    sent = here.post("bob@example.com", sender=sender)
+                    assert await here.final(sent) == ["delivered"]
+                assert sorted(peer.callers) == ["127.0.0.7", "127.0.0.8"]
 
     run(test())
