@@ -17,7 +17,8 @@ from postwicket.core.clock import Clock
 from postwicket.core.tls_verdict import TlsVerdict
 from postwicket.net.tls import TlsFailed, TlsLayer
 from postwicket.net.tls_plan import TlsPlan
-from postwicket.smtp.client.answer import Answer, Stage, Trouble
+from postwicket.smtp.client.answer import UNTRIED, Answer, Stage, Trouble
+from postwicket.smtp.client.commands import Mail
 from postwicket.smtp.client.events import (
     ClientEvent,
     ContentWanted,
@@ -31,6 +32,7 @@ from postwicket.smtp.client.opening import Opening
 from postwicket.smtp.client.transcript import Transcript
 from postwicket.storage.interfaces import Content
 
+from .converting import Converter, Prepared, Wanted, wants_converting
 from .shipment import UNREADABLE, UNREADABLE_ERRORS, Shipment, mail_of, unreadable
 from .way import Way
 
@@ -102,6 +104,7 @@ class Connection(asyncio.Protocol):
         clock: Clock,
         owner: Owner,
         disk: Executor | None = None,
+        converter: Converter | None = None,
     ) -> None:
         self.machine = Client(how, clock)
         self.way = way
@@ -120,6 +123,7 @@ class Connection(asyncio.Protocol):
         self._clock = clock
         self.owner = owner  # changes when an errand hands it over to its pool
         self._disk = disk
+        self._converter = converter
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._over = False
@@ -162,10 +166,12 @@ class Connection(asyncio.Protocol):
         heading = "" if fresh else f"message {self.carried} on a connection to {self.remote}"
         if heading and self._tls is not None:
             heading += f", {self.tls}"
-        self._content = content
-        self._limit = self._loop.time() + self._timeouts.whole(mail.size)
-        self.machine.send(mail, heading)
-        self._turn()
+        lacking = wants_converting(mail, self.machine.capabilities)
+        if self._converter is not None and lacking is not None:
+            wanted = Wanted(shipment, content, lacking)
+            self._pump = self._loop.create_task(self._convert(self._converter, wanted, heading))
+        else:
+            self._say(mail, content, heading)
 
     def quit(self) -> None:
         """Say goodbye; the owner hears `connection_ended`."""
@@ -253,6 +259,24 @@ class Connection(asyncio.Protocol):
                 self._start_tls()
             case Ended(answer):
                 self._end(answer)
+
+    def _say(self, mail: Mail, content: Content, heading: str, *remarks: str) -> None:
+        self._content = content
+        self._limit = self._loop.time() + self._timeouts.whole(mail.size)
+        self.machine.send(mail, heading)
+        for remark in remarks:
+            self.machine.remark(remark)
+        self._turn()
+
+    async def _convert(self, converter: Converter, wanted: Wanted, heading: str) -> None:
+        """Send what the peer can take instead; the peer may have gone when it is ready."""
+        made = await converter.prepare(wanted)
+        if not isinstance(made, Prepared):
+            self._finish(made)
+        elif self._over:
+            self._finish((UNTRIED,) * len(wanted.shipment.deliveries))
+        else:
+            self._say(made.mail, made.content, heading, *made.remarks)
 
     def _finish(self, answers: tuple[Answer, ...]) -> None:
         shipment, self.shipment, self._content = self.shipment, None, None

@@ -34,6 +34,7 @@ from .calendar import Calendar, Turned
 from .claiming import Claiming
 from .conclude import Circumstances, Conclusion, conclude, postpone, put_away, set_back, stop
 from .connection import Timeouts
+from .converting import Converter
 from .direct import Direct, Guide
 from .errand import Means
 from .pool import Surroundings
@@ -81,7 +82,7 @@ class Dispatcher:
             signer=signer,
         )
         self._calendar = Calendar(settings.queue.window, clock, chance)
-        around = _surroundings(settings, self._calendar, clock, disk)
+        around = _surroundings(settings, self._calendar, clock, disk, signer)
         for place in (CAPTURE, DISCARD):
             self._calendar.trust(place)
         self._source = settings.delivery.source_address or ""
@@ -375,7 +376,11 @@ class Dispatcher:
 
 
 def _surroundings(
-    settings: Settings, calendar: Calendar, clock: Clock, disk: Executor | None
+    settings: Settings,
+    calendar: Calendar,
+    clock: Clock,
+    disk: Executor | None,
+    signer: Signer | None,
 ) -> Surroundings:
     delivery = settings.delivery
     timeouts = Timeouts(
@@ -384,7 +389,7 @@ def _surroundings(
         data=delivery.data_timeout,
     )
     return Surroundings(
-        means=Means(timeouts=timeouts, clock=clock, disk=disk),
+        means=Means(timeouts=timeouts, clock=clock, disk=disk, converter=Converter(disk, signer)),
         schedule=settings.queue.retry,
         turnstile=Turnstile(delivery.attempts_at_once),
         calendar=calendar,

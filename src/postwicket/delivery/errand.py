@@ -20,6 +20,7 @@ from postwicket.smtp.client.answer import Answer, Stage, Trouble
 from postwicket.smtp.client.transcript import Transcript
 
 from .connection import Connection, Timeouts
+from .converting import Converter
 from .dialling import Target, Unreached
 from .race import Dial, dial
 from .shipment import Told
@@ -64,6 +65,7 @@ class Means:
     timeouts: Timeouts
     clock: Clock
     disk: Executor | None = None
+    converter: Converter | None = None
     shuffle: Shuffle = shuffled
 
 
@@ -153,6 +155,7 @@ class Errand:
                     clock=means.clock,
                     owner=self,
                     disk=means.disk,
+                    converter=means.converter,
                 )
                 self._connection.remote = target.shown
                 return self._connection

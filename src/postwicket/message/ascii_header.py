@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Final
-from urllib.parse import quote
 
 from postwicket.core.address import Address, parse_domain
 
@@ -49,6 +48,8 @@ _PARAMETER: Final = re.compile(
     r';\s*+([A-Za-z0-9_.-]{1,60})\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s;"]++))'
 )
 _DOMAIN: Final = re.compile(r"(?<=@)[^\s<>;,()\"@]++")
+_NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
+_NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9!#$&+.^_`|~-]+")  # RFC 2231, section 7
 _ESCAPED: Final = re.compile(r"\\(.)")
 
 
@@ -80,7 +81,7 @@ def _converted(field: Field) -> bytes:
     elif field.key in _PARAMETERS:
         value = _PARAMETER.sub(_parameter, value)
     elif field.key in _URLS:
-        value = quote(value, safe="".join(map(chr, range(128))))
+        value = _NOT_ASCII.sub(_percent, value)
     elif field.key == "received":
         value = _DOMAIN.sub(lambda match: _a_label(match[0]), value)
     if not value.isascii():
@@ -171,7 +172,11 @@ def _parameter(match: re.Match[str]) -> str:
     value = _plain(match[2]) if match[2] is not None else match[3]
     if value.isascii():
         return match[0]
-    return f"; {match[1]}*=utf-8''{quote(value, safe='')}"
+    return f"; {match[1]}*=utf-8''{_NOT_PLAIN.sub(_percent, value)}"
+
+
+def _percent(match: re.Match[str]) -> str:
+    return "".join(f"%{octet:02X}" for octet in match[0].encode())
 
 
 def _folded(name: str, value: str) -> bytes:

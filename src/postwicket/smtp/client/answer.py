@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from postwicket.core.reply import Reply
 
@@ -69,3 +70,6 @@ class Answer:
             return str(self.reply)
         words = self.trouble.value if self.trouble else "no answer"
         return f"{self.stage.value}: {words}" + (f" ({self.detail})" if self.detail else "")
+
+
+UNTRIED: Final = Answer(Stage.MAIL, trouble=Trouble.UNTRIED)

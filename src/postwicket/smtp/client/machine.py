@@ -21,6 +21,7 @@ from postwicket.core.clock import Clock
 from postwicket.core.reply import Reply
 
 from .answer import Answer, Stage, Trouble
+from .capabilities import Capabilities
 from .commands import Mail
 from .content import Flaw
 from .events import ClientEvent, Ended, Finished
@@ -81,6 +82,11 @@ class Client:
         """True while pieces of content are wanted."""
         sink = self._wire.sink
         return sink is not None and not sink.done and not sink.refused and not self.ended
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the peer offers, once it has answered EHLO."""
+        return self._wire.capabilities
 
     @property
     def notifies(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Final
 
 from postwicket.core.reply import Reply
 
-from .answer import Answer, Stage, Trouble
+from .answer import UNTRIED, Answer, Stage, Trouble
 from .commands import Mail, mail_command, objection, rcpt_command, unspeakable
 from .content import ContentSink
 from .events import ContentWanted
@@ -23,8 +23,6 @@ from .wire import Gone, Talk, Wire
 
 # RFC 5321, section 4.5.3.1.8: what every server takes.  It also bounds one pipelined write.
 MOST_RECIPIENTS: Final = 100
-
-_UNTRIED: Final = Answer(Stage.MAIL, trouble=Trouble.UNTRIED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ def send_mail(wire: Wire, mail: Mail) -> Talk:
     while todo and not exhausted(wire) and not wire.over:
         batch, todo = todo[:limit], todo[limit:]
         todo = (yield from _transaction(wire, task, batch)) + todo
-    return tuple([answer or _UNTRIED for answer in task.answers])
+    return tuple([answer or UNTRIED for answer in task.answers])
 
 
 def exhausted(wire: Wire) -> bool:
@@ -93,7 +91,7 @@ def _transaction(wire: Wire, task: _Task, batch: list[int]) -> Generator[int, Re
         wire.over = gone
         # A peer may tire of a connection between two messages; that is no answer to this one.
         idle = reused and wire.stage is Stage.MAIL and gone.closed
-        task.answer_all(batch, _UNTRIED if idle else gone.at(wire.stage))
+        task.answer_all(batch, UNTRIED if idle else gone.at(wire.stage))
         return []
 
 
