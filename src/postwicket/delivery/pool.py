@@ -238,7 +238,7 @@ class Pool:
             return
         self._busy.add(connection)
         self._here[connection.way.key] += 1
-        self._around.turnstile.enter()
+        self._around.turnstile.enter(connection)
         self.pacing.begun(self._clock())
         connection.send(shipment, content)
 
@@ -369,7 +369,7 @@ class Pool:
         if connection in self._busy:
             self._busy.discard(connection)
             self._gone_from(connection.way.key)
-            self._around.turnstile.leave()
+            self._around.turnstile.leave(connection)
 
     def _host_failed(self, key: Hashable, answer: Answer, now: float, pause: float = 0.0) -> None:
         self.pacing.fell_silent()
