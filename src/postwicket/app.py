@@ -24,6 +24,7 @@ from postwicket.config import Settings
 from postwicket.core.queue_id import QueueIds
 from postwicket.delivery.dispatcher import Dispatcher
 from postwicket.delivery.guiding import guide_for
+from postwicket.delivery.naming import resolver_for
 from postwicket.delivery.tls_reporting import Sent, report_forever, reporter_for
 from postwicket.identity.keys import SECRETS, load_key
 from postwicket.journal.log import Log, open_log
@@ -42,6 +43,7 @@ from postwicket.submission.accept import Door, unsigned
 from postwicket.submission.connection import Connection
 from postwicket.submission.conversation import Begin
 from postwicket.submission.counter import Counter
+from postwicket.submission.domain_keys import Cared, care_forever
 from postwicket.submission.listening import Listening, terms_of
 from postwicket.submission.session import Session
 from postwicket.submission.sign_in import Members, SignIn
@@ -336,10 +338,22 @@ def _chores(
         loop.create_task(_forget(settings, disk, log)),
         loop.create_task(_sweep_spool(settings)),
     ]
+    if settings.signing.dkim:
+        chores.append(loop.create_task(_care_for_keys(settings, log)))
     if settings.tls_reports.send:
         reporting = _report_tls(settings, queue, ids, disk, signer, log)
         chores.append(loop.create_task(reporting))
     return chores
+
+
+async def _care_for_keys(settings: Settings, log: Log) -> None:
+    """Give old DKIM keys successors, and let keys sign whose records have appeared."""
+
+    def told(done: Cared) -> None:
+        log.info(done.what, domain=done.domain, keys=", ".join(done.keys))
+
+    with contextlib.closing(open_store(settings.data)) as own:
+        await care_forever(own, settings, resolver_for(settings, time.time), time.time, told)
 
 
 async def _report_tls(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from postwicket.trust.keyring import KeyRing
 from postwicket.trust.keys import DkimKey, Domain
 from postwicket.trust.vault import Vault
@@ -105,6 +107,26 @@ def test_a_key_that_does_not_open_is_reported_once_and_the_other_signs() -> None
         assert selectors(found, "example.org") == ["pw20261124e example.org"]
     assert len(said) == 1
     assert "pw20261124r._domainkey.example.org is not used" in said[0]
+
+
+def test_what_cannot_be_read_again_stays_in_use_and_is_told_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    kept = Kept(RSA.kept)
+    found = ring(kept, said=said)
+    assert len(found.keys_for("example.org")) == 1
+    kept.number += 1
+
+    def broken() -> list[DkimKey]:
+        raise OSError("the disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kept, "dkim_keys", broken)
+        assert [len(found.keys_for("example.org")) for _ in range(3)] == [1, 1, 1]
+    assert said == ["DKIM keys cannot be read, those known stay in use: the disk is gone"]
+    kept.keys.append(ED25519.kept)
+    assert len(found.keys_for("example.org")) == 2
 
 
 def test_our_own_signatures_are_known_by_their_names() -> None:

@@ -24,7 +24,7 @@ from .call import (
     tell_journal,
 )
 from .domain_asking import Proof, ask, examined, proved, situation
-from .domain_keys import activate, domain_name, forget_past, make_keys, prepared
+from .domain_name import domain_name
 
 if TYPE_CHECKING:
     from postwicket.storage.interfaces import Store
@@ -83,11 +83,13 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Take a domain in and make its keys.  It signs once DNS proves that it is yours."""
+    from postwicket.submission.domain_keys import make_keys
+
     call = Call.of(context, config, as_json)
     name = domain_name(domain)
     with call.store() as store:
         store.add_domain(name, token=secrets.token_hex(16), now=now())
-        make_keys(store, call.configuration().settings, name)
+        make_keys(store, call.configuration().settings, name, now())
         tell_journal(store, "domain add", name)
         _tell(
             call,
@@ -111,11 +113,13 @@ def verify(
     as_json: JsonOption = False,
 ) -> int:
     """Look into DNS for the proof and the keys, and let the keys sign whose records are right."""
+    from postwicket.submission.domain_keys import activate, forget_past, prepared
+
     call = Call.of(context, config, as_json)
     name = domain_name(domain)
     settings = call.configuration().settings
     with call.store() as store:
-        known, waiting = _known(store, name), prepared(store, name)
+        known, waiting = _known(store, name), prepared(store, name, now())
         if unchecked:
             proof = Proof("", [], frozenset(key.id for key in waiting))
         else:
@@ -124,8 +128,8 @@ def verify(
             hint = f"see postwicket domain dns {name}, and try again when it is published"
             raise Refused(f"{name} is not proved to be yours: {proof.why}; {hint}", NO)
         store.verify_domain(name, now=now())
-        active = activate(store, settings, name, proof.right)
-        past = forget_past(store, name)
+        active = activate(store, settings, name, proof.right, now())
+        past = forget_past(store, name, now())
         told = ", ".join(key.selector for key in active)
         tell_journal(store, "domain verify", name, f"active: {told}" if told else "")
         for key in past:
@@ -221,16 +225,18 @@ def rotate(
     as_json: JsonOption = False,
 ) -> None:
     """Make new keys.  The old ones sign until `domain verify` has seen the new records."""
+    from postwicket.submission.domain_keys import make_keys, prepared
+
     call = Call.of(context, config, as_json)
     name = domain_name(domain)
     with call.store() as store:
         _known(store, name)
-        if prepared(store, name):
+        if prepared(store, name, now()):
             raise Refused(
                 f"{name} has new keys already; publish what postwicket domain dns {name} prints, "
                 f"then: postwicket domain verify {name}"
             )
-        made = make_keys(store, call.configuration().settings, name)
+        made = make_keys(store, call.configuration().settings, name, now())
         tell_journal(store, "domain rotate", name, ", ".join(key.selector for key in made))
         for key in made:
             show.hint(f'publish {key.name} TXT "{key.record}"')

@@ -120,6 +120,12 @@ class SigningSettings(Section):
         ge=3600,
         description="How long a signature is good; longer than the queue's.",
     )
+    rotate_after: Duration = Field(
+        default=0.0,
+        ge=0,
+        description="Make new keys when a domain's are this old, and let them sign once their "
+        "records are published; 0 leaves it to `domain rotate`.",
+    )
 
 
 class ReturnSettings(Section):

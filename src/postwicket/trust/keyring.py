@@ -44,7 +44,7 @@ class KeyRing:
         self._vault = vault
         self._clock = clock
         self._report = report
-        self._generation = -1
+        self._generation = self._failed = -1
         self._verified: frozenset[str] = frozenset()
         self._by_domain: dict[str, list[DkimKey]] = {}
         self._open: dict[int, OpenKey | None] = {}
@@ -109,11 +109,16 @@ class KeyRing:
         generation = self._kept.generation()
         if generation == self._generation:
             return
-        verified = frozenset(
-            domain.name for domain in self._kept.domains() if domain.verified is not None
-        )
+        try:
+            domains, keys = self._kept.domains(), self._kept.dkim_keys()
+        except Exception as error:  # noqa: BLE001 - any engine's; what is known goes on signing
+            if self._failed != generation:
+                self._report(f"DKIM keys cannot be read, those known stay in use: {error}")
+            self._failed = generation
+            return
+        verified = frozenset(domain.name for domain in domains if domain.verified is not None)
         by_domain: dict[str, list[DkimKey]] = {}
-        for key in self._kept.dkim_keys():
+        for key in keys:
             if key.domain in verified:
                 by_domain.setdefault(key.domain, []).append(key)
         # The id of a removed key is never given again, so what is open stays right.
