@@ -33,9 +33,9 @@ SELECT :first + i, 'ann@example.org', 'ann@example.org', '7BIT', 0, '', '', 64, 
 DELIVERIES = """
 INSERT INTO delivery (message, number, recipient, notify, orcpt, state, attempts, due, warned,
                       route, cause, reply, urgency, site, why)
-SELECT id, 1, 'u' || id || '@d' || id % 5000 || '.example', '', '', 'deferred', 1,
-       :now + :due + id % 4096, 0, 'direct', 'rate', '450 4.2.1 later',
-       CASE lane WHEN 'bulk' THEN 30 ELSE 10 END - id % 3, 'site' || id % 200, 'waits for a slot'
+SELECT id, 1, 'u' || id || '@d' || (id % 5000) || '.example', '', '', 'deferred', 1,
+       :now + :due + id % 4096, 0, 'route' || (id % 4), 'rate', '450 4.2.1 later',
+       CASE lane WHEN 'bulk' THEN 30 ELSE 10 END - id % 3, 'site' || (id % 200), 'waits for a slot'
   FROM message;
 """
 
@@ -108,6 +108,27 @@ def test_it_is_claimed_in_portions_when_all_of_it_is_due(deferred: Path) -> None
                 await queue.claim(slot, now=later, lease_until=later + 60, limit=1000)
         with within_a_second("what is due next"):
             assert queue.next_due() is not None
+        await queue.close()
+
+    asyncio.run(work())
+
+
+def test_mail_comes_in_while_all_of_it_is_moved(deferred: Path) -> None:
+    part = Selection(route="route1")
+
+    async def work() -> None:
+        queue = open_queue(deferred, asyncio.get_running_loop())
+        with closing(open_store(deferred)) as store:
+            moving = asyncio.create_task(asyncio.to_thread(store.hold, part, now=NOW))
+            accepted = 0
+            while not moving.done():
+                with within_a_second("accepting while the queue is held"):
+                    assert await queue.accept(new()) is None
+                accepted += 1
+                await asyncio.sleep(0.02)
+            # Up to five thousand are claimed by the test before.
+            assert COUNT / 4 - 5000 <= await moving <= COUNT / 4
+            assert accepted > 2
         await queue.close()
 
     asyncio.run(work())

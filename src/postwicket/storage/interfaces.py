@@ -182,7 +182,7 @@ class Desk(Protocol):
 
     A delivery that is being sent (its claim has not ended) is left alone by every change,
     because what would be written could be untrue by then; the count tells.  Each change is in
-    the journal as `Settled`.
+    the journal as `Settled`.  Many are changed in portions, so that mail comes in meanwhile.
     """
 
     def rows(self, selection: Selection, *, limit: int, all: bool = False) -> list[QueueRow]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from postwicket.core.queue_id import QueueId, read
 
 from .values import Selection
 
-EVERYTHING = -1  # as LIMIT in SQLite
+FROM_START: Final = (-1, -1)
 
 
 def delivery_of(id: str) -> tuple[QueueId, int | None] | None:
@@ -30,9 +30,12 @@ def delivery_of(id: str) -> tuple[QueueId, int | None] | None:
 
 
 def statement_for(
-    selection: Selection, *, limit: int = EVERYTHING, all: bool = False
+    selection: Selection, *, limit: int, all: bool = False, after: tuple[int, int] = FROM_START
 ) -> tuple[str, dict[str, Any]] | None:
-    """Return the statement and its parameters; None where the id cannot be anybody's."""
+    """Return the statement and its parameters; None where the id cannot be anybody's.
+
+    It finds the first `limit` that follow the delivery `after` (message, number).
+    """
     domain = selection.domain
     parameters: dict[str, Any] = {
         "state": selection.state.value if selection.state else None,
@@ -43,6 +46,8 @@ def statement_for(
         "cause": selection.cause,
         "site": selection.site,
         "limit": limit,
+        "after_message": after[0],
+        "after_number": after[1],
     }
     if selection.id is None:
         return ("select all" if all else "select open"), parameters

@@ -1,13 +1,15 @@
 """The queue as an operator sees and changes it, on SQLite.
 
 A delivery that is being sent is left alone by every change: what would be written could be
-untrue by the time it is read.  The count that a change returns tells.
+untrue by the time it is read.  The count that a change returns tells.  What is about many is done
+in portions, each in a transaction of its own, so that mail comes in between them.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Mapping
+from typing import Final
 
 from postwicket.core.entry import Settled
 from postwicket.core.queue_id import QueueId
@@ -18,8 +20,11 @@ from .bodies import BodyStore
 from .database import Database
 from .named import SQLITE
 from .rows import Row, as_json, entry_row, queue_row
-from .selecting import statement_for
+from .selecting import FROM_START, statement_for
 from .values import QueueRow, Selection
+
+# Moved in one transaction: a tenth of a second at most, in which others cannot write.
+_AT_ONCE: Final = 5000
 
 
 class SqliteDesk:
@@ -57,30 +62,32 @@ class SqliteDesk:
     def _move(
         self, selection: Selection, states: Collection[State], to: State, *, now: float
     ) -> int:
-        found = statement_for(selection)
-        if found is None:
-            return 0
         names = {state.value for state in states}
-        name, parameters = found
-        with self._database.writing() as connection:
-            chosen = [
-                row
-                for row in connection.execute(SQLITE[name], parameters)
-                if row[5] in names and (row[9] is None or row[7] <= now)
-            ]
-            due = now if to is State.QUEUED else None
-            keys = as_json([(row[0], row[1]) for row in chosen])
-            values = {"state": to.value, "due": due, "keys": keys}
-            connection.execute(SQLITE["move by hand"], values)
-            insert(connection, "add entries", [_entry(row, to, due, now) for row in chosen])
-            files = _let_go(connection, chosen) if to.final else []
-        for file in files:
-            self._bodies.delete(file)
-        return len(chosen)
+        moved, after = 0, FROM_START
+        while True:
+            found = statement_for(selection, limit=_AT_ONCE, after=after)
+            if found is None:
+                return moved
+            with self._database.writing() as connection:
+                rows = connection.execute(SQLITE[found[0]], found[1]).fetchall()
+                idle = [row for row in rows if row[9] is None or row[7] <= now]
+                chosen = [row for row in idle if row[5] in names]
+                files = _moved(connection, chosen, to, now)
+            for file in files:
+                self._bodies.delete(file)
+            moved += len(chosen)
+            if len(rows) < _AT_ONCE:
+                return moved
+            after = rows[-1][:2]
 
 
-def _let_go(connection: sqlite3.Connection, chosen: list[Row]) -> list[str]:
-    return let_go(connection, {row[0] for row in chosen})
+def _moved(connection: sqlite3.Connection, chosen: list[Row], to: State, now: float) -> list[str]:
+    """Move the rows and tell the journal; return the body files that nobody needs any more."""
+    due = now if to is State.QUEUED else None
+    keys = as_json([(row[0], row[1]) for row in chosen])
+    connection.execute(SQLITE["move by hand"], {"state": to.value, "due": due, "keys": keys})
+    insert(connection, "add entries", [_entry(row, to, due, now) for row in chosen])
+    return let_go(connection, {row[0] for row in chosen}) if to.final else []
 
 
 def _entry(row: Row, to: State, due: float | None, now: float) -> Row:

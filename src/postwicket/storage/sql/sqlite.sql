@@ -296,7 +296,8 @@ UPDATE app_password SET last_used = :now, last_peer = :peer
  WHERE id = :id AND (last_used IS NULL OR last_used <= :now);
 
 -- select open --
--- Oldest first along the index of what is not finished: fifty rows cost the same of any queue.
+-- Oldest first along the index of what is not finished: fifty rows cost the same of any queue,
+-- and the next fifty go on after them.
 SELECT d.message, d.number, d.recipient, d.notify, d.orcpt, d.state, d.attempts, d.due, d.warned,
        d.claimed_by, d.route, d.cause, d.reply, d.site, d.why, d.urgency, m.sender
   FROM delivery AS d INDEXED BY delivery_open CROSS JOIN message AS m ON m.id = d.message
@@ -307,6 +308,7 @@ SELECT d.message, d.number, d.recipient, d.notify, d.orcpt, d.state, d.attempts,
    AND (:domain IS NULL OR substr(d.recipient, -length(:domain)) = :domain COLLATE NOCASE)
    AND (:route IS NULL OR d.route = :route)
    AND (:cause IS NULL OR d.cause = :cause)
+   AND (d.message, d.number) > (:after_message, :after_number)
    AND (:site IS NULL OR d.site = :site COLLATE NOCASE)
  ORDER BY d.message, d.number LIMIT :limit;
 
@@ -321,6 +323,7 @@ SELECT d.message, d.number, d.recipient, d.notify, d.orcpt, d.state, d.attempts,
    AND (:domain IS NULL OR substr(d.recipient, -length(:domain)) = :domain COLLATE NOCASE)
    AND (:route IS NULL OR d.route = :route)
    AND (:cause IS NULL OR d.cause = :cause)
+   AND (d.message, d.number) > (:after_message, :after_number)
    AND (:site IS NULL OR d.site = :site COLLATE NOCASE)
  ORDER BY d.message, d.number LIMIT :limit;
 
@@ -337,6 +340,7 @@ SELECT d.message, d.number, d.recipient, d.notify, d.orcpt, d.state, d.attempts,
    AND (:domain IS NULL OR substr(d.recipient, -length(:domain)) = :domain COLLATE NOCASE)
    AND (:route IS NULL OR d.route = :route)
    AND (:cause IS NULL OR d.cause = :cause)
+   AND d.number > :after_number
    AND (:site IS NULL OR d.site = :site COLLATE NOCASE)
  ORDER BY d.number LIMIT :limit;
 
