@@ -42,6 +42,16 @@ def test_certificate_and_key(tmp_path: Path) -> None:
     assert findings(tmp_path, section)["tls"][1]
 
 
+def test_authorities_of_exchangers(tmp_path: Path) -> None:
+    section = "[delivery]\nca = 'data/ca.pem'\n"
+    text, fatal = findings(tmp_path, section)["delivery.ca"]
+    assert fatal
+    assert "give a PEM file" in text
+    (tmp_path / "data").mkdir()
+    ensure_authority(tmp_path / "data", "mail.example.org")
+    assert findings(tmp_path, section) == {}
+
+
 def test_password_files(tmp_path: Path) -> None:
     section = (
         "[[upstream]]\nname = 'a'\nhost = 'a.example'\nusername = 'ann'\n"

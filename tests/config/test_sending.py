@@ -51,6 +51,18 @@ def test_the_entries_of_a_host_have_one_port(tmp_path: Path) -> None:
         load(file, {})
 
 
+def test_a_rule_that_demands_dane_needs_dnssec(tmp_path: Path) -> None:
+    file = tmp_path / "postwicket.toml"
+    rule = '[[destination]]\ndomains = ["example.com"]\ntls = "dane"\n'
+    top = 'hostname = "mail.example.org"\n'
+    for delivery in ("", "[delivery]\ndnssec = true\ndane = false\n"):
+        file.write_text(top + rule + delivery)
+        with pytest.raises(ConfigError, match="no mail would ever go"):
+            load(file, {})
+    file.write_text(top + rule + "[delivery]\ndnssec = true\n")
+    assert load(file, {}).destination[0].tls == "dane"
+
+
 def test_the_environment_can_name_them_too() -> None:
     environment = {
         "POSTWICKET_HOSTNAME": "mail.example.org",

@@ -113,6 +113,8 @@ def _sending(settings: Settings) -> Iterator[Finding]:
                 yield _doubt(
                     key, f"{address} is no address of this machine; nothing can leave from it"
                 )
+    if delivery.ca is not None:
+        yield from _authorities(delivery.ca, "delivery.ca")
     if delivery.dnssec:
         given = [Server(*socket_address(text)) for text in delivery.resolver]
         for server in Servers(given, time.time).in_order():
@@ -128,16 +130,20 @@ def _upstream(upstream: Upstream, key: str) -> Iterator[Finding]:
     if upstream.password_file is not None:
         yield from _secret(upstream.password_file, f"{key}.password_file")
     if upstream.ca is not None:
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(upstream.ca)
-        except (OSError, ssl.SSLError) as error:
-            yield _fatal(f"{key}.ca", f"cannot use {upstream.ca} ({error}); give a PEM file")
+        yield from _authorities(upstream.ca, f"{key}.ca")
     if upstream.tls == "none" and not is_loopback(upstream.host):
         yield _doubt(f"{key}.tls", "mail travels in clear; starttls or implicit is better")
     elif upstream.tls != "none" and not upstream.verify:
         yield _doubt(
             f"{key}.verify", "anybody in between can read the mail; give the server's `ca` instead"
         )
+
+
+def _authorities(file: Path, key: str) -> Iterator[Finding]:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+    except (OSError, ssl.SSLError) as error:
+        yield _fatal(key, f"cannot use {file} ({error}); give a PEM file")
 
 
 def _secret(file: Path, key: str) -> Iterator[Finding]:

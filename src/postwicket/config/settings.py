@@ -211,6 +211,17 @@ class Settings(Section):
     log: LogSettings = Field(default=LogSettings(), description="What is logged, and how.")
 
     @model_validator(mode="after")
+    def _can_do_dane(self) -> Self:
+        for index, rule in enumerate(self.destination):
+            if rule.tls == "dane" and not (self.delivery.dnssec and self.delivery.dane):
+                raise ValueError(
+                    f'destination[{index}].tls: "dane" needs DNSSEC, and no mail would ever go; '
+                    "set `dnssec` (and `dane`) in [delivery], with a validating resolver, or "
+                    'write tls = "verify"'
+                )
+        return self
+
+    @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.database is not None:
             raise ValueError(
