@@ -47,6 +47,9 @@ smtpd_relay_restrictions = reject_unauth_destination
 smtpd_recipient_restrictions =
 relayhost = [127.0.0.1]:{relay}
 smtp_tls_security_level = may
+minimal_backoff_time = 1s
+maximal_backoff_time = 2s
+queue_run_delay = 1s
 """
 
 _DOORS: Final = """\

@@ -213,6 +213,7 @@ def test_one_click(place: Place) -> None:
     status, text = ask(web, "POST", link, "List-Unsubscribe=One-Click", host=host)
     assert (status, "You are unsubscribed" in text) == (200, True)
     assert place.states("bob@example.com") == ["unsubscribed"]
+    assert server.wait_for("came-back", what="unsubscribe")["why"] == "one click"
     (stopped,) = server.ask("suppression", "list")
     assert (stopped["address"], stopped["lane"], stopped["reason"]) == (
         "bob@example.com", "bulk", "unsubscribe",

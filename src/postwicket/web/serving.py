@@ -21,7 +21,7 @@ from starlette.types import ASGIApp
 
 from postwicket.config import Settings
 from postwicket.core.queue_id import QueueIds
-from postwicket.journal.log import open_log
+from postwicket.journal.log import Log, open_log
 from postwicket.returns.opening import open_unsubscribing
 from postwicket.storage.interfaces import Inbox
 from postwicket.storage.opening import open_queue, open_store
@@ -43,19 +43,20 @@ def serve_web(settings: Settings, *, sockets: Mapping[int, socket.socket], contr
     `sockets` are by the listener's index in the settings.  One byte is written to `control`
     when all of them answer; its end of file means that the supervisor is gone.
     """
-    open_log(settings.log.format, settings.log.level).adopt_standard_logging()
+    log = open_log(settings.log.format, settings.log.level)
+    log.adopt_standard_logging()
     with contextlib.closing(open_store(settings.data)) as store:
-        asyncio.run(_serve(settings, store, sockets, control))
+        asyncio.run(_serve(settings, store, sockets, control, log))
     return 0
 
 
 @contextlib.asynccontextmanager
-async def _open_unsubscribing(settings: Settings) -> AsyncIterator[Unsubscribing | None]:
+async def _open_unsubscribing(settings: Settings, log: Log) -> AsyncIterator[Unsubscribing | None]:
     """Open what unsubscribe links need: the queue, whose ids nobody else makes."""
     if settings.returns.unsubscribe_url is None:
         yield None
         return
-    queue = open_queue(settings.data, asyncio.get_running_loop())
+    queue = open_queue(settings.data, asyncio.get_running_loop(), committed=log.entries)
     try:
         yield open_unsubscribing(settings, queue, QueueIds(OWN_SLOT), time.time)
     finally:
@@ -63,7 +64,11 @@ async def _open_unsubscribing(settings: Settings) -> AsyncIterator[Unsubscribing
 
 
 async def _serve(
-    settings: Settings, store: Inbox, sockets: Mapping[int, socket.socket], control: int
+    settings: Settings,
+    store: Inbox,
+    sockets: Mapping[int, socket.socket],
+    control: int,
+    log: Log,
 ) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -77,7 +82,7 @@ async def _serve(
     loop.add_signal_handler(signal.SIGUSR1, stop.set)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's; the supervisor decides
     loop.add_reader(control, hear)
-    async with _open_unsubscribing(settings) as unsubscribing:
+    async with _open_unsubscribing(settings, log) as unsubscribing:
         await serve_site(
             settings,
             store,
