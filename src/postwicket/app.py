@@ -7,25 +7,21 @@ never change: a new configuration comes with new workers, and the old ones end i
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import os
-import random
-import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import Final
 
+from postwicket.chores import start_chores
 from postwicket.config import Settings
 from postwicket.core.queue_id import QueueIds
 from postwicket.delivery.dispatcher import Dispatcher
 from postwicket.delivery.guiding import guide_for
-from postwicket.delivery.naming import resolver_for
-from postwicket.delivery.tls_reporting import Sent, report_forever, reporter_for
+from postwicket.ending import Ending, drain, retire
 from postwicket.identity.keys import SECRETS, load_key
 from postwicket.journal.log import Log, open_log
 from postwicket.net.authority import ensure_authority
@@ -35,7 +31,6 @@ from postwicket.policy.timing import Bounds
 from postwicket.returns.opening import open_reception, unsubscribe_links
 from postwicket.returns.reception import Reception, inbound_terms
 from postwicket.returns.session import InboundSession
-from postwicket.storage.interfaces import StorageUnavailable
 from postwicket.storage.opening import open_queue, open_store
 from postwicket.storage.sqlite import SqliteStore
 from postwicket.storage.sqlite_queue import SqliteQueue
@@ -43,7 +38,6 @@ from postwicket.submission.accept import Door, unsigned
 from postwicket.submission.connection import Connection
 from postwicket.submission.conversation import Begin
 from postwicket.submission.counter import Counter
-from postwicket.submission.domain_keys import Cared, care_forever
 from postwicket.submission.listening import Listening, terms_of
 from postwicket.submission.session import Session
 from postwicket.submission.sign_in import Members, SignIn
@@ -53,10 +47,6 @@ from postwicket.trust.vault import Vault
 
 READY: Final = b"R"
 BACKLOG: Final = 1024
-DRAIN: Final = 30.0  # seconds that what is under way gets to finish
-FORGET_EVERY: Final = 3600.0  # seconds
-SWEEP_SPOOL_EVERY: Final = 10.0  # seconds
-FIRST_SWEEP_AFTER: Final = 1.0  # seconds: then every worker listens
 # The kernel drops what it cannot hand out; a worker of this design makes few cycles.
 GARBAGE_THRESHOLDS: Final = (50_000, 20, 100)
 
@@ -95,7 +85,7 @@ async def _work(
     loop = asyncio.get_running_loop()
     log = open_log(settings.log.format, settings.log.level)
     log.adopt_standard_logging()
-    ending = _Ending(loop, control)
+    ending = Ending(loop, control)
     with (
         ThreadPoolExecutor(4, "disk") as disk,
         ThreadPoolExecutor(2, "password") as passwords,
@@ -121,7 +111,7 @@ async def _work(
         reception = open_reception(settings, queue, ids, ring.domains, time.time, signer)
         servers = await _listen(settings, sockets, counter, reception, log)
         dispatcher.start()
-        chores = _chores(settings, slot, disk, log, queue, ids, signer)
+        chores = start_chores(settings, slot, disk, log, queue, ids, signer)
         gc.collect()
         gc.freeze()  # what was imported stays: the collector need not look at it again
         gc.set_threshold(*GARBAGE_THRESHOLDS)
@@ -130,44 +120,11 @@ async def _work(
         for chore in chores:
             chore.cancel()
         if ending.retire:
-            await _retire(servers, counter, dispatcher, ending, settings.session.total)
-        await _drain(servers, counter, dispatcher)
+            await retire(servers, counter, dispatcher, ending, settings.session.total)
+        await drain(servers, counter, dispatcher)
         await queue.close()
         store.close()
     return 0
-
-
-class _Ending:
-    """How this worker is asked to end.
-
-    SIGTERM, or the supervisor's death, asks to drain: no new mail, what is under way finishes.
-    SIGUSR1 asks to retire: no new clients, but those that are here may stay.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, control: int) -> None:
-        self.asked_for = asyncio.Event()
-        self.drain = asyncio.Event()
-        self.retire = False
-        self._loop = loop
-        self._control = control
-        loop.add_signal_handler(signal.SIGTERM, self._on_drain)
-        loop.add_signal_handler(signal.SIGUSR1, self._on_retire)
-        for ignored in (signal.SIGINT, signal.SIGHUP):  # the supervisor's business
-            signal.signal(ignored, signal.SIG_IGN)
-        loop.add_reader(control, self._on_control)
-
-    def _on_drain(self) -> None:
-        self.drain.set()
-        self.asked_for.set()
-
-    def _on_retire(self) -> None:
-        self.retire = True
-        self.asked_for.set()
-
-    def _on_control(self) -> None:
-        if not os.read(self._control, 64):
-            self._loop.remove_reader(self._control)
-            self._on_drain()
 
 
 def _door(
@@ -316,124 +273,3 @@ def _certificates(settings: Settings, log: Log) -> Certificates | None:
     return Certificates(
         certificate, key, clock=time.monotonic, tickets=tickets, report=log.warning
     )
-
-
-# --- chores -------------------------------------------------------------------------------
-
-
-def _chores(
-    settings: Settings,
-    slot: int,
-    disk: Executor,
-    log: Log,
-    queue: SqliteQueue,
-    ids: QueueIds,
-    signer: Signer | None,
-) -> list[asyncio.Task[None]]:
-    """Start what one worker of the machine does now and then."""
-    if slot % settings.worker_count:
-        return []
-    loop = asyncio.get_running_loop()
-    chores = [
-        loop.create_task(_forget(settings, disk, log)),
-        loop.create_task(_sweep_spool(settings)),
-    ]
-    if settings.signing.dkim:
-        chores.append(loop.create_task(_care_for_keys(settings, log)))
-    if settings.tls_reports.send:
-        reporting = _report_tls(settings, queue, ids, disk, signer, log)
-        chores.append(loop.create_task(reporting))
-    return chores
-
-
-async def _care_for_keys(settings: Settings, log: Log) -> None:
-    """Give old DKIM keys successors, and let keys sign whose records have appeared."""
-
-    def told(done: Cared) -> None:
-        log.info(done.what, domain=done.domain, keys=", ".join(done.keys))
-
-    with contextlib.closing(open_store(settings.data)) as own:
-        await care_forever(own, settings, resolver_for(settings, time.time), time.time, told)
-
-
-async def _report_tls(
-    settings: Settings,
-    queue: SqliteQueue,
-    ids: QueueIds,
-    disk: Executor,
-    signer: Signer | None,
-    log: Log,
-) -> None:
-    """Send the daily TLS reports."""
-
-    def told(sent: Sent) -> None:
-        log.info("TLS report", domain=sent.domain, to=sent.place, outcome=sent.outcome)
-
-    with contextlib.closing(open_store(settings.data)) as own:
-        reporter = reporter_for(settings, own, queue, ids, time.time, disk=disk, signer=signer)
-        await report_forever(reporter, chance=random.random, told=told)
-
-
-async def _forget(settings: Settings, disk: Executor, log: Log) -> None:
-    """Delete finished messages that have been kept long enough."""
-    while True:
-        before = time.time() - settings.queue.keep
-        try:
-            with contextlib.closing(open_store(settings.data)) as own:
-                await asyncio.get_running_loop().run_in_executor(
-                    disk, partial(own.forget, before=before)
-                )
-        except StorageUnavailable as error:
-            log.warning("old messages could not be deleted", why=str(error))
-        await asyncio.sleep(FORGET_EVERY)
-
-
-async def _sweep_spool(settings: Settings) -> None:
-    """Hand in what postwicket-sendmail had to keep while nobody listened."""
-    spool = settings.sendmail.spool or settings.data / "spool"
-    pause = FIRST_SWEEP_AFTER
-    while True:
-        await asyncio.sleep(pause)
-        pause = SWEEP_SPOOL_EVERY
-        if spool.is_dir() and any(path.is_file() for path in spool.iterdir()):
-            sweep = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "postwicket.sendmail",
-                "-q",
-                stderr=asyncio.subprocess.DEVNULL,
-            )
-            await sweep.wait()
-
-
-# --- the end ------------------------------------------------------------------------------
-
-
-async def _retire(
-    servers: list[asyncio.Server],
-    counter: Counter,
-    dispatcher: Dispatcher,
-    ending: _Ending,
-    patience: float,
-) -> None:
-    """Take no new clients and no new deliveries; wait until those that are here have gone."""
-    for server in servers:
-        server.close()
-    # Mail that is handed in from now on is stored for the workers that come after.
-    await dispatcher.drain(time.time() + DRAIN)
-    until = [asyncio.ensure_future(counter.emptied()), asyncio.ensure_future(ending.drain.wait())]
-    await asyncio.wait(until, timeout=2 * patience, return_when=asyncio.FIRST_COMPLETED)
-    for waiting in until:
-        waiting.cancel()
-
-
-async def _drain(servers: list[asyncio.Server], counter: Counter, dispatcher: Dispatcher) -> None:
-    """Refuse new mail with 421, and let what is under way finish."""
-    deadline = time.monotonic() + DRAIN
-    counter.drain()
-    await dispatcher.drain(time.time() + DRAIN)
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(counter.emptied(), max(0.0, deadline - time.monotonic()))
-    for server in servers:
-        server.close()
-    counter.abandon()
