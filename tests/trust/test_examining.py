@@ -94,6 +94,8 @@ CASES: list[tuple[str, str | Verdict | None, str, str, str, str]] = [
      "has not agreed", "example.org._report._dmarc.other.example"),
     ("_dmarc.example.org TXT", "v=DMARC1; p=reject; aspf=s; rua=mailto:a@example.org", "DMARC",
      "note", "SPF is not aligned", "DKIM"),
+    ("_dmarc.example.org TXT", "v=DMARC1; p=reject; adkim=s; rua=mailto:a@example.org", "DMARC",
+     "note", "adkim=s", "domain add for each"),
     ("_dmarc.example.org TXT", Verdict.TIMEOUT, "DMARC", "unknown", "did not answer", "again"),
     ("example.org MX", "0 .", "MX", "wrong", "null MX", "give it an MX"),
     ("example.org MX", None, "MX", "wrong", "neither MX nor address", "give it an MX"),

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import dkim  # type: ignore[import-untyped]
 import pytest
 
 from postwicket.message.header import Header
@@ -14,7 +15,7 @@ from postwicket.trust.dkim import BodyHasher
 from postwicket.trust.keyring import KeyRing
 from postwicket.trust.signer import Signer
 
-from .dkim_keys import DAY, ED25519, RSA, VAULT
+from .dkim_keys import DAY, ED25519, RSA, VAULT, pair
 from .test_dkim import tags
 from .test_dkim_oracles import believed
 from .test_keyring import Kept
@@ -60,6 +61,19 @@ def test_a_message_gets_two_signatures_on_top_and_nothing_else_changes(
     hasher = BodyHasher(separator=True)
     hasher.update(BODY)
     assert believed(desk.signer.sign_now(HEADER, hasher) + BODY, 0)
+
+
+def test_a_domain_beyond_ascii_signs_with_its_a_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = pair("ed25519-sha256", id=7, domain="xn--bcher-kva.example").kept
+    header = "From: J\u00fcrgen <j\u00fcrgen@B\u00fccher.example>\r\nSubject: Tee\r\n".encode()
+    signed = Desk(Kept(key)).signer.sign_now(header, BODY)
+    assert [one["d"] for one in fields(signed)] == ["xn--bcher-kva.example"]
+    monkeypatch.setattr("dkim.time.time", lambda: DAY + 2)
+
+    def look(name: bytes, timeout: int = 5) -> bytes:  # noqa: ARG001
+        return key.record.encode() if name.decode() == f"{key.name}." else b""
+
+    assert dkim.DKIM(signed + BODY).verify(dnsfunc=look)
 
 
 def test_a_signature_outlives_a_message_that_waits_long() -> None:

@@ -203,6 +203,10 @@ async def _dmarc(ground: Ground) -> list[Finding]:
     if record.testing:
         words = "t=y: receivers apply the policy one step milder than it says"
         findings.append(Finding("DMARC", "note", words, "remove t=y when the reports are clean"))
+    if record.adkim == "s":
+        words = f"adkim=s: a signature of {name} does not count for mail from domains below it"
+        cure = "postwicket domain add for each of them, or adkim=r"
+        findings.append(Finding("DMARC", "note", words, cure))
     if policy == "none":
         words = "p=none: forged mail is delivered"
         findings.append(Finding("DMARC", "note", words, "p=quarantine once reports are clean"))
