@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+from datetime import UTC, datetime
 from email import message_from_bytes
 from email.policy import SMTP
 from pathlib import Path
 
 import pytest
 
-from tests.sendmail.scripted import Scripted, scripted
+from tests.sendmail.scripted import EXTENSIONS, Scripted, scripted
 
 from .office import Office
 
@@ -133,6 +134,8 @@ def test_nobody_there_is_75(office: Office, server: Scripted) -> None:
         (("--to", "bob@example.com", "--header", "nonsense"), "write 'Name: value'"),
         (("--to", "bob@example.com", "--header", "Subject: twice"), "a field is wrong"),
         (("--to", "bob@example.com", "--subject", "a\r\nBcc: x@y.example"), "a field is wrong"),
+        (("--to", "bob@example.com", "--at", "tomorrow"), "is no time"),
+        (("--to", "bob@example.com", "--at", "+9999999h"), "is no time"),
         (("--to", "bob@example.com", "--tls", "ssl"), "write starttls, implicit or none"),
         (("--to", "bob@example.com", "--password-stdin"), "no password on standard input"),
     ],
@@ -157,3 +160,33 @@ def test_addresses_beyond_ascii(office: Office, server: Scripted) -> None:
         office.json("send", "--to", "Jürgen <jürgen@example.com>", "--subject", "Grüße")
     assert "RCPT TO:<jürgen@example.com>" in server.commands
     assert "To: Jürgen <jürgen@example.com>\r\n".encode() in server.messages[0]
+
+
+HOLDING = (*EXTENSIONS, "FUTURERELEASE 2592000 2030-01-31T00:00:00Z", "MT-PRIORITY")
+
+
+def test_a_time_to_leave_and_a_place_in_the_line(office: Office, server: Scripted) -> None:
+    server.extensions = HOLDING
+    with scripted(server):
+        office.json(
+            "send",
+            "--to",
+            "bob@example.com",
+            "--at",
+            "2030-01-05T09:00:00+01:00",
+            "--priority",
+            "-3",
+        )
+        office.json("send", "--to", "bob@example.com", "--at", "+2h")
+    first, second = [command for command in server.commands if command.startswith("MAIL")]
+    assert first.endswith(" HOLDUNTIL=2030-01-05T08:00:00Z MT-PRIORITY=-3")
+    until = datetime.fromisoformat(second.rpartition("HOLDUNTIL=")[2])
+    assert abs((until - datetime.now(UTC)).total_seconds() - 7200) < 10
+
+
+def test_a_server_that_holds_no_mail_is_not_given_any(office: Office, server: Scripted) -> None:
+    with scripted(server):
+        said = office("send", "--to", "bob@example.com", "--at", "+2h")
+    assert said.status == 1
+    assert "FUTURERELEASE" in said.err
+    assert server.messages == []

@@ -93,6 +93,8 @@ def _demands(demands: Demands) -> dict[str, object]:
     asked = {name: value for name, value in asdict(demands).items() if value}
     if demands.deliver_by is not None:
         asked["deliver_by"] = rfc3339(demands.deliver_by)
+    if demands.not_before:
+        asked["not_before"] = rfc3339(demands.not_before)
     return asked
 
 
@@ -103,6 +105,8 @@ def _demanded(demands: Demands) -> str:
         words.append("TLS on the whole way (REQUIRETLS)")
     if demands.tls_optional:
         words.append("no TLS policy is to stop it (TLS-Required: No)")
+    if demands.not_before:
+        words.append(f"not before {show.exact(demands.not_before)}")
     if demands.deliver_by is not None:
         late = "it is returned" if demands.by_mode == "R" else "the sender is told"
         words.append(f"delivered by {show.exact(demands.deliver_by)}, else {late}")

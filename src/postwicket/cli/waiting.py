@@ -40,7 +40,8 @@ def facts(row: QueueRow, at: float) -> Iterator[tuple[str, str]]:
         yield "until", "somebody releases it"
     elif row.next_attempt is not None:
         when = f"{show.exact(row.next_attempt)} ({show.when(row.next_attempt, at)})"
-        turn = "its turn comes" if is_pace(row) else "it is tried again"
+        turn = "it leaves" if is_scheduled(row, at) else "it is tried again"
+        turn = "its turn comes" if is_pace(row) else turn
         yield "until", f"{when}: then {turn}"
     if row.site:
         yield "site", f"{row.site}: {limits_of(row.site)}"
@@ -50,11 +51,19 @@ def facts(row: QueueRow, at: float) -> Iterator[tuple[str, str]]:
         yield "because", row.why
     elif row.reply:
         yield "because", row.reply
+    elif is_scheduled(row, at):
+        yield "because", "its sender wants it to leave then (FUTURERELEASE)"
     elif not row.sending and row.state is State.QUEUED:
         yield "because", "no worker has taken it up yet; one does within a second if one runs"
     if row.reply and row.reply not in row.why:
         yield "they said", row.reply
-    yield "change it", what_helps(row)
+    yield "change it", what_helps(row, at)
+
+
+def is_scheduled(row: QueueRow, at: float) -> bool:
+    """Say whether nobody has tried it because it is held until a time that is to come."""
+    untouched = row.state is State.QUEUED and not (row.sending or row.attempts or row.why)
+    return untouched and row.next_attempt is not None and row.next_attempt > at
 
 
 def is_pace(row: QueueRow) -> bool:
@@ -79,7 +88,7 @@ def limits_of(site: str) -> str:
     return f"{said}, {rule.per_minute:.0f} messages a minute" if rule.per_minute else said
 
 
-def what_helps(row: QueueRow) -> str:
+def what_helps(row: QueueRow, at: float) -> str:
     """Say what an operator can do."""
     if row.sending:
         return "nothing to do: the attempt ends by itself"
@@ -90,4 +99,6 @@ def what_helps(row: QueueRow) -> str:
             "it goes by itself; more connections or messages a minute for this site: "
             "[[destination]] in the configuration"
         )
+    if is_scheduled(row, at):
+        return f"postwicket queue retry {row.id} lets it leave now, queue cancel takes it back"
     return f"postwicket queue retry {row.id} tries it now"
