@@ -47,17 +47,19 @@ def facts(row: QueueRow, at: float) -> Iterator[tuple[str, str]]:
         yield "site", f"{row.site}: {limits_of(row.site)}"
     if row.lane == "bulk":
         yield "lane", "bulk: transactional mail goes first"
-    if row.why:
-        yield "because", row.why
-    elif row.reply:
-        yield "because", row.reply
-    elif is_scheduled(row, at):
-        yield "because", "its sender wants it to leave then (FUTURERELEASE)"
-    elif not row.sending and row.state is State.QUEUED:
-        yield "because", "no worker has taken it up yet; one does within a second if one runs"
+    if because := _because(row, at):
+        yield "because", because
     if row.reply and row.reply not in row.why:
         yield "they said", row.reply
     yield "change it", what_helps(row, at)
+
+
+def _because(row: QueueRow, at: float) -> str:
+    if row.why or row.reply or row.sending or row.state is not State.QUEUED:
+        return row.why or row.reply
+    if is_scheduled(row, at):
+        return "its sender wants it to leave then (FUTURERELEASE)"
+    return "no worker has taken it up yet; one does within a second if one runs"
 
 
 def is_scheduled(row: QueueRow, at: float) -> bool:
