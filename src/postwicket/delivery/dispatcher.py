@@ -71,7 +71,6 @@ class Dispatcher:
         self._clock = clock
         self._chance = chance
         self._router = Router(settings.route)
-        self._catalogue = catalogue()  # read now: it takes a thirtieth of a second
         self._settling = Settling(queue)
         self._comebacks = Returning(settings, queue, clock)
         self._bounces = Bounces(
@@ -108,6 +107,7 @@ class Dispatcher:
 
     def start(self) -> None:
         """Begin to look for what is due."""
+        catalogue()  # read once, and not while somebody waits: it takes a thirtieth of a second
         self._claiming.start()
 
     def room(self, message: Message) -> bool:
@@ -301,7 +301,7 @@ class Dispatcher:
             delay_notice=queue.delay_notice,
             now=self._clock(),
             jitter=2 * self._chance() - 1,
-            catalogue=self._catalogue,
+            catalogue=catalogue(),
         )
 
     def _conclude(self, shipment: Shipment, conclusion: Conclusion) -> None:
