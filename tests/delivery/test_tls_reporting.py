@@ -159,11 +159,27 @@ def test_what_a_host_does_not_take_is_tried_again(tmp_path: Path, own: Authority
 
 def test_a_domain_that_wants_none_is_asked_once(tmp_path: Path, own: Authority) -> None:
     async def story(here: Here) -> None:
-        assert await here.send() == []
+        reporter = here.reporter()
+        assert await reporter.send_due() == []
         here.now += 7200
-        assert await here.send() == []
+        assert await reporter.send_due() == []
         asked = [name for name in here.resolver.asked if "example.com" in name]
         assert asked == [TXT]
+
+    play(tmp_path, own, story)
+
+
+def test_a_day_that_came_to_its_end_is_not_looked_at_again(tmp_path: Path, own: Authority) -> None:
+    async def story(here: Here) -> None:
+        here.resolver.answers[TXT] = "v=TLSRPTv1; rua=mailto:reports@example.com"
+        reporter = here.reporter()
+        asked = []
+        for _ in range(4):
+            await reporter.send_due()
+            asked.append(here.resolver.asked.count(TXT))
+            here.now += 3600
+        assert asked == [1, 2, 2, 2]
+        assert len(here.queued) == 1
 
     play(tmp_path, own, story)
 

@@ -79,14 +79,22 @@ class TlsReporter:
         self._hostname = hostname
         self._sender = sender
         self._expire = expire
+        self._done: set[str] = set()  # days of which nothing was left to send
 
     async def send_due(self) -> list[Sent]:
         """Send what was not sent of the days that are over; forget what is too old."""
         today = datetime.fromtimestamp(self._means.clock(), UTC).date()
+        days = [(today - timedelta(days=ago)).isoformat() for ago in range(KEPT_FOR, 0, -1)]
+        self._done &= set(days)
         sent = []
-        for ago in range(KEPT_FOR, 0, -1):
-            sent += await self.send((today - timedelta(days=ago)).isoformat())
-        before = (today - timedelta(days=KEPT_FOR)).isoformat()
+        for day in days:
+            if day not in self._done:
+                found = await self.send(day)
+                sent += found
+                if not found:
+                    # A large site has many domains: what came to an end is not looked at again.
+                    self._done.add(day)
+        before = days[0]
         await self._call(partial(self._means.reports.forget_tls_results, before_day=before))
         return sent
 
@@ -100,17 +108,18 @@ class TlsReporter:
 
     async def _send(self, day: str, domain: str, results: Sequence[TlsResult]) -> list[Sent]:
         means, now = self._means, self._means.clock()
+        # Most domains want none: asking costs less than a transaction.
+        wanted = await means.resolver.txt(f"_smtp._tls.{domain}")
+        if not (wanted.found or wanted.missing):
+            return [Sent(domain, "", f"not sent: {wanted}")]
+        places = read_record(wanted.records)
         claim = partial(
             means.reports.claim_tls_report, day, domain, now=now, lease_until=now + LEASE
         )
-        if not await self._call(claim):
+        if not places or not await self._call(claim):
             return []
-        wanted = await means.resolver.txt(f"_smtp._tls.{domain}")
-        if not (wanted.found or wanted.missing):
-            return [Sent(domain, "", f"not sent: {wanted}")]  # again when the lease ends
-        places = read_record(wanted.records)
         outcomes = [await self._send_to(place, day, domain, results) for place in places]
-        if not places or any(done for done, _ in outcomes):
+        if any(done for done, _ in outcomes):
             await self._call(partial(means.reports.sent_tls_report, day, domain, now=now))
         told = zip(places, outcomes, strict=True)
         return [Sent(domain, str(place), outcome) for place, (_, outcome) in told]
