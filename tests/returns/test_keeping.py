@@ -38,12 +38,16 @@ def test_an_unsubscribe_holds_whatever_became_of_the_message(tmp_path: Path) -> 
             ours, keeping = fresh(lane="bulk"), here.reception.keeping
             await here.sent(ours)
             comeback = read_comeback(NO_SUCH.encode())
+
+            def leaving(number: int) -> Returned:
+                return Returned(Purpose.UNSUBSCRIBE, ours.id, number)
+
             await keeping.notice(ours, Returned(Purpose.BOUNCE, ours.id, 1), comeback, arrival())
             assert here.states(ours.id) == ["failed"]
-            assert await keeping.unsubscribe(ours, 1, "one click", arrival())
+            assert await keeping.unsubscribe(ours, leaving(1), "one click", arrival())
             lanes = {one.lane for one in here.shop.store.suppressions(limit=9)}
             assert lanes == {"", "bulk"}
             two = fresh("bob@example.com", "eve@example.com")
-            assert not await keeping.unsubscribe(two, 0, "one click", arrival())
+            assert not await keeping.unsubscribe(two, leaving(0), "one click", arrival())
 
     asyncio.run(story())

@@ -24,27 +24,43 @@ from tests.returns.letters import HOSTNAME, NOW, PATHS, letter
 THREE = letter("bob@example.com", "eve@example.com", "Zoë@example.com")
 
 
+def several(first: int = 1) -> Returned:
+    return Returned(Purpose.BOUNCE, THREE.id, first=first)
+
+
 def test_the_return_path_knows_best() -> None:
-    assert number_of(THREE, 2, ["bob@example.com"]) == 2
+    assert number_of(THREE, Returned(Purpose.BOUNCE, THREE.id, 2), ["bob@example.com"]) == 2
+
+
+def test_nobody_speaks_for_those_of_another_domain() -> None:
+    """Who got the same message cannot make others of its recipients undeliverable."""
+    four = letter("bob@example.com", "eve@example.com", "ann@example.net", "zoe@example.net")
+    there = Returned(Purpose.BOUNCE, four.id, first=3)
+    assert number_of(four, there, ["zoe@example.net"]) == 4
+    assert number_of(four, there, ["bob@example.com"]) == 0
+    nothing_known = Returned(Purpose.BOUNCE, four.id)
+    assert number_of(four, nothing_known, ["zoe@example.net"]) == 0
 
 
 def test_addresses_are_compared_as_mailboxes() -> None:
-    assert number_of(THREE, 0, ["", "EVE@Example.COM"]) == 2
-    assert number_of(THREE, 0, ["zoë@example.com"]) == 3
-    assert number_of(THREE, 0, ["mallory@example.com", "not an address"]) == 0
+    assert number_of(THREE, several(), ["", "EVE@Example.COM"]) == 2
+    assert number_of(THREE, several(3), ["zoë@example.com"]) == 3
+    assert number_of(THREE, several(), ["mallory@example.com", "not an address"]) == 0
 
 
 def test_the_address_that_the_sender_first_had_counts() -> None:
     forwarded = Recipient(Address.parse("bob@example.com"), orcpt="rfc822;robert+2Bx@example.net")
-    assert number_of(letter("eve@example.com", forwarded), 0, ["robert+x@example.net"]) == 2
+    assert (
+        number_of(letter("eve@example.com", forwarded), several(), ["robert+x@example.net"]) == 2
+    )
 
 
 def test_a_single_recipient_is_meant_wherever_it_was_forwarded_to() -> None:
-    assert number_of(letter(), 0, ["robert@elsewhere.example"]) == 1
+    assert number_of(letter(), several(0), ["robert@elsewhere.example"]) == 1
 
 
 def test_a_number_beyond_the_recipients_is_nobody() -> None:
-    assert number_of(THREE, 9, []) == 0
+    assert number_of(THREE, Returned(Purpose.BOUNCE, THREE.id, 9)) == 0
     assert recipient_of(THREE, 9) is None
     assert recipient_of(THREE, 0) is None
 
@@ -53,7 +69,7 @@ def test_fates_are_sorted_by_delivery() -> None:
     fates = [
         Fate(action=Action.FAILED, final=f"{name}@example.com") for name in ("eve", "x", "bob")
     ]
-    sorted_out = by_delivery(THREE, Returned(Purpose.BOUNCE, THREE.id), fates)
+    sorted_out = by_delivery(THREE, several(), fates)
     assert {number: [fate.final for fate in some] for number, some in sorted_out.items()} == {
         2: ["eve@example.com"],
         0: ["x@example.com"],
@@ -103,4 +119,4 @@ def test_what_we_wrote_on_top_names_the_message() -> None:
 
 @given(st.text(max_size=200))
 def test_any_address_text_can_be_asked_for(text: str) -> None:
-    assert number_of(THREE, 0, [text]) in range(4)
+    assert number_of(THREE, several(), [text]) in range(4)

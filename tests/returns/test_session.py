@@ -116,7 +116,7 @@ def test_a_bounce_of_a_message_with_several_recipients_is_matched(tmp_path: Path
     async def story(here: Port25) -> None:
         ours = fresh("eve@example.com", "bob@example.com")
         await here.sent(ours)
-        await here.bring(str(here.paths.mint(ours.id)), NO_SUCH)
+        await here.bring(str(here.paths.mint(ours.id, 1, several=True)), NO_SUCH)
         assert here.states(ours.id) == ["delivered", "failed"]
 
     run(tmp_path, story)

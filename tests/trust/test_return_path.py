@@ -9,19 +9,32 @@ from hypothesis import strategies as st
 
 from postwicket.core.address import Address
 from postwicket.core.queue_id import QueueId, QueueIds
-from postwicket.trust.return_path import GOOD_FOR, Purpose, Returned, ReturnPaths, return_key
+from postwicket.trust.return_path import (
+    GOOD_FOR,
+    LARGEST_NUMBER,
+    Purpose,
+    Returned,
+    ReturnPaths,
+    return_key,
+)
 
 NOW = 1_750_000_000.0
 OURS = ReturnPaths(b"k" * 32, "returns.example.org")
 MESSAGE = QueueIds(3).next(NOW)
 
 
-@given(st.integers(0, 2**41 - 1), st.integers(0, 0xFFFF), st.sampled_from(Purpose))
-def test_what_was_minted_is_read(tick: int, number: int, purpose: Purpose) -> None:
+@given(
+    st.integers(0, 2**41 - 1),
+    st.integers(1, LARGEST_NUMBER),
+    st.sampled_from(Purpose),
+    st.booleans(),
+)
+def test_what_was_minted_is_read(tick: int, number: int, purpose: Purpose, several: bool) -> None:
     message = QueueId(tick << 22 | 5)
-    address = OURS.mint(message, number, purpose)
+    address = OURS.mint(message, number, purpose, several=several)
+    alone, first = (0, number) if several else (number, 0)
     assert OURS.read(address, now=tick / 1000 + 1_704_067_200) == Returned(
-        purpose, message, number
+        purpose, message, alone, first
     )
     assert len(address.local) == 34
 
@@ -69,7 +82,7 @@ def test_it_is_good_for_a_month() -> None:
 
 
 def test_a_number_that_does_not_fit_names_the_message_only() -> None:
-    address = OURS.mint(MESSAGE, 70_000)
+    address = OURS.mint(MESSAGE, 70_000, several=True)
     assert OURS.read(address, now=NOW) == Returned(Purpose.BOUNCE, MESSAGE, 0)
 
 

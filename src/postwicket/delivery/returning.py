@@ -77,7 +77,8 @@ class Returning:
         """
         if self._paths is None or via != DIRECT or message.envelope.sender.address is None:
             return None
-        return self._paths.mint(message.id, deliveries[0].number if len(deliveries) == 1 else 0)
+        several = len(deliveries) > 1  # to one domain: that is how they come to travel together
+        return self._paths.mint(message.id, deliveries[0].number, several=several)
 
     def learn(
         self, shipment: Shipment, answers: Sequence[Answer], settlements: Sequence[Settlement]

@@ -123,17 +123,19 @@ class Keeping:
         self, message: Message, returned: Returned, report: Report, arrival: Arrival
     ) -> None:
         """Keep what a feedback report says; may raise `TooEarly`."""
-        number = number_of(message, returned.number, report.recipients)
+        number = number_of(message, returned, report.recipients)
         await self._written_down(message, number)
         change = complained(message, number, report, arrival)
         await self._ledger.come_back(change.come_back)
 
-    async def unsubscribe(self, message: Message, number: int, how: str, arrival: Arrival) -> bool:
+    async def unsubscribe(
+        self, message: Message, returned: Returned, how: str, arrival: Arrival
+    ) -> bool:
         """Keep that somebody wants no more bulk mail; False when whom it is about is unknown.
 
         It holds whatever became of the message: a wish is no report about a delivery.
         """
-        change = unsubscribed(message, number_of(message, number, ()), how, arrival).come_back
+        change = unsubscribed(message, number_of(message, returned), how, arrival).come_back
         if not await self._ledger.come_back(change) and change.state is not None:
             await self._ledger.come_back(replace(change, state=None))
         return change.state is not None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from postwicket.core import queue_id
@@ -30,27 +31,33 @@ def by_delivery(
     """Return the fates of each delivery by its number; 0 has those of nobody we know."""
     sorted_out: dict[int, list[Fate]] = {}
     for fate in fates:
-        number = number_of(message, returned.number, (fate.original, fate.final))
+        number = number_of(message, returned, (fate.original, fate.final))
         sorted_out.setdefault(number, []).append(fate)
     return sorted_out
 
 
-def number_of(message: Message, known: int, addresses: Iterable[str]) -> int:
+def number_of(message: Message, returned: Returned, addresses: Iterable[str] = ()) -> int:
     """Return the number of the delivery that is meant, or 0.
 
-    The return path knows best; then the addresses, as they were given or as the sender first
-    had them (ORCPT); and with a single recipient there is no question, wherever it was
-    forwarded to.
+    The return path knows best.  Where several travelled under it, the addresses count, as they
+    were given or as the sender first had them (ORCPT), but only of the domain to which these
+    went: who else got the message must not speak for them.  With a single recipient there is
+    no question, wherever it was forwarded to.
     """
     recipients = message.envelope.recipients
-    if 1 <= known <= len(recipients):
-        return known
-    for text in addresses:
-        named = _canonical(text)
+    if 1 <= returned.number <= len(recipients):
+        return returned.number
+    if len(recipients) == 1:
+        return 1
+    first = recipient_of(message, returned.first)
+    if first is None:
+        return 0
+    for named in filter(None, map(_canonical, addresses)):
         for number, recipient in enumerate(recipients, 1):
-            if named and named in _names(recipient):
+            near = recipient.address.wire_domain == first.address.wire_domain
+            if near and named in _names(recipient):
                 return number
-    return 1 if len(recipients) == 1 else 0
+    return 0
 
 
 def recipient_of(message: Message, number: int) -> Recipient | None:
@@ -72,7 +79,7 @@ def sealed_reference(comeback: Comeback, paths: ReturnPaths, *, now: float) -> R
         for token in _TOKEN.findall(text[:2000])[:_MOST_TOKENS]:
             returned = paths.read_token(token, now=now)
             if returned is not None:
-                return Returned(Purpose.BOUNCE, returned.message, returned.number)
+                return replace(returned, purpose=Purpose.BOUNCE)
     return None
 
 

@@ -163,7 +163,7 @@ class InboundSession(Conversation):
             return await self._came_back(whole, place.message, place.returned)
         how = f"by mail from {whole.draft.sender.address}"
         await self._reception.keeping.unsubscribe(
-            place.message, place.returned.number, how, whole.arrival
+            place.message, place.returned, how, whole.arrival
         )
         return None
 

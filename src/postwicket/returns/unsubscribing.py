@@ -54,7 +54,7 @@ class Unsubscribing:
             return False
         message, returned = found
         arrival = Arrival(at=self.clock(), peer=peer, listener=LISTENER)
-        return await self.keeping.unsubscribe(message, returned.number, "one click", arrival)
+        return await self.keeping.unsubscribe(message, returned, "one click", arrival)
 
     def _read(self, token: str) -> tuple[Message, Returned] | None:
         returned = self.paths.read_token(token, now=self.clock())

@@ -1,9 +1,10 @@
 """Return paths that only we can make: an address for each message, to which its bounces come back.
 
-A return path (`b-…@returns.example.org`) names the message, and the delivery where only one
-travels with it, and carries a seal of 80 bits: nobody can make one up, so an address that reads
-well was on the envelope of a message of ours.  An unsubscribe address or link (`u-…`) is made
-the same way under another seal, so that neither can be used in place of the other.
+A return path (`b-…@returns.example.org`) names the message and the delivery, or the first where
+several travel to one domain together, and carries a seal of 80 bits: nobody can make one up, so
+an address that reads well was on the envelope of a message of ours.  An unsubscribe address or
+link (`u-…`) is made the same way under another seal, so that neither can be used in place of
+the other.
 
 The letters are base32 in lower case (RFC 4648, section 6), because there are servers that change
 the case of a local part; 34 octets of the 64 that RFC 5321, section 4.5.3.1.1 allows.  Pure: the
@@ -26,7 +27,8 @@ from postwicket.core.queue_id import QueueId, made_at
 
 GOOD_FOR: Final = 30 * 86_400.0  # seconds: a queue's five days, other people's, and a holiday
 SEAL: Final = 10  # octets
-LARGEST_NUMBER: Final = 0xFFFF
+LARGEST_NUMBER: Final = 0x7FFF
+_SEVERAL: Final = 0x8000
 UNSUBSCRIBE_PATH: Final = "/unsubscribe/"
 _CLAIM: Final = 10  # octets: queue id (8), number of the delivery (2)
 _LETTERS: Final = 32  # 20 octets in base32, without padding
@@ -43,11 +45,16 @@ class Purpose(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """What an address of ours names: `number` is the delivery's, 0 where several travelled."""
+    """What an address of ours names: `number` is the delivery's.
+
+    Where several travelled together it is 0, and `first` is one of them: the others went to the
+    same domain.  Both are 0 where nothing is known but the message.
+    """
 
     purpose: Purpose
     message: QueueId
     number: int = 0
+    first: int = 0
 
 
 def return_key(master: bytes) -> bytes:
@@ -88,19 +95,27 @@ class ReturnPaths:
     domain: str
 
     def mint(
-        self, message: QueueId, number: int = 0, purpose: Purpose = Purpose.BOUNCE
+        self,
+        message: QueueId,
+        number: int = 0,
+        purpose: Purpose = Purpose.BOUNCE,
+        *,
+        several: bool = False,
     ) -> Address:
-        """Return the address of a message, or of one of its deliveries.
+        """Return the address of one delivery, or of `several` of which this is the first.
 
         >>> ReturnPaths(b"k", "returns.example.org").mint(QueueId(5)).domain
         'returns.example.org'
         """
-        return Address(self.token(message, number, purpose), self.domain)
+        return Address(self.token(message, number, purpose, several=several), self.domain)
 
-    def token(self, message: QueueId, number: int, purpose: Purpose) -> str:
+    def token(
+        self, message: QueueId, number: int, purpose: Purpose, *, several: bool = False
+    ) -> str:
         """Return the local part, which is also what an unsubscribe link ends with."""
         number = number if number <= LARGEST_NUMBER else 0
-        claim = message.to_bytes(8, "big") + number.to_bytes(2, "big")
+        code = number | _SEVERAL if several and number else number
+        claim = message.to_bytes(8, "big") + code.to_bytes(2, "big")
         sealed = claim + self._seal(claim, purpose)
         return f"{purpose.value}-{base64.b32encode(sealed).decode().lower()}"
 
@@ -125,7 +140,10 @@ class ReturnPaths:
         message = QueueId(int.from_bytes(claim[:8], "big"))
         if not -_AHEAD <= now - made_at(message) <= GOOD_FOR:
             return None
-        return Returned(purpose, message, int.from_bytes(claim[8:], "big"))
+        code = int.from_bytes(claim[8:], "big")
+        if code & _SEVERAL:
+            return Returned(purpose, message, first=code & LARGEST_NUMBER)
+        return Returned(purpose, message, code)
 
     def _seal(self, claim: bytes, purpose: Purpose) -> bytes:
         """Return the keyed BLAKE2b (RFC 7693) of a claim, its own for each purpose."""
