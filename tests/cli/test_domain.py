@@ -171,6 +171,16 @@ def test_what_is_past_is_forgotten(
     assert not old & set(states(office))
 
 
+def test_silence_of_dns_is_for_later(office: Office) -> None:
+    office.config.write_text(
+        'hostname = "mail.example.org"\ndata = "data"\n[delivery]\nresolver = "127.0.0.1:1"\n'
+    )
+    office("domain", "add", "example.org")
+    said = office("domain", "verify", "example.org")
+    assert said.status == 75
+    assert "is not proved to be yours" in said.err
+
+
 def test_lists_zone_and_removal(office: Office, world: World) -> None:  # noqa: ARG001
     assert "mail is not signed" in office("domain", "list").err
     office("domain", "add", "example.org")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from postwicket.core.clock import rfc3339
 
 from . import show
 from .call import (
+    DONE,
     LATER,
     NO,
     Call,
@@ -121,12 +123,15 @@ def verify(
     with call.store() as store:
         known, waiting = _known(store, name), prepared(store, name, now())
         if unchecked:
-            proof = Proof("", [], frozenset(key.id for key in waiting))
+            proof = Proof(right=frozenset(key.id for key in waiting))
         else:
             proof = ask(settings, partial(proved, known, waiting))
         if proof.why:
             hint = f"see postwicket domain dns {name}, and try again when it is published"
-            raise Refused(f"{name} is not proved to be yours: {proof.why}; {hint}", NO)
+            raise Refused(
+                f"{name} is not proved to be yours: {proof.why}; {hint}",
+                LATER if proof.later else NO,
+            )
         store.verify_domain(name, now=now())
         active = activate(store, settings, name, proof.right, now())
         past = forget_past(store, name, now())
@@ -139,7 +144,7 @@ def verify(
             show.hint(f"{one.topic}: {one.text}; {one.cure}")
         signing = f"; now signing with {told}" if told else ""
         _tell(call, store, name, f"{name} is verified{signing}")
-    return NO if missing else 0
+    return _status(missing)
 
 
 @app.command("list")
@@ -301,14 +306,21 @@ def check(
     with call.store() as store:
         known, keys = _known(store, name), store.dkim_keys(name)
     findings = ask(settings, partial(examined, settings, known, keys))
-    levels = {one.level for one in findings}
-    status = NO if "wrong" in levels else LATER if "unknown" in levels else 0
+    status = _status(findings)
     if call.json:
         found = [asdict(one) for one in findings]
         show.document({"domain": name, "ok": status == 0, "findings": found})
     else:
         show.table(("level", "topic", "found", "cure"), [_row(one) for one in findings])
     return status
+
+
+def _status(findings: Sequence[Finding]) -> int:
+    """Return 1 where something is wrong, 75 where DNS did not answer, else 0."""
+    levels = {one.level for one in findings}
+    if "wrong" in levels:
+        return NO
+    return LATER if "unknown" in levels else DONE
 
 
 def _row(one: Finding) -> tuple[str, str, str, str]:

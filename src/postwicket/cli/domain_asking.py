@@ -20,16 +20,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
     """What DNS said to the owner's claim.
 
-    `why` says why the domain is not proved, "" where it is; `right` are the ids of the keys
-    whose records are as they should be.
+    `why` says why the domain is not proved, "" where it is, and `later` that DNS did not answer;
+    `right` are the ids of the keys whose records are as they should be.
     """
 
-    why: str
-    findings: list[Finding]
+    why: str = ""
+    later: bool = False
+    findings: Sequence[Finding] = ()
     right: frozenset[int]
 
 
@@ -107,11 +108,12 @@ async def proved(domain: Domain, keys: Sequence[DkimKey], resolver: Resolver) ->
     from postwicket.trust.examining import examine_key
     from postwicket.trust.publishing import CHALLENGE, challenge
 
-    why = ""
+    why, later = "", False
     if domain.verified is None:
         lookup = await resolver.txt(f"{CHALLENGE}.{domain.name}")
         if challenge(domain) not in lookup.records:
             why = str(lookup) if not lookup.found else f"{lookup.name} has another text"
+            later = not lookup.found and not lookup.missing
     findings = [await examine_key(key, resolver, now=now()) for key in keys]
-    pairs = zip(keys, findings, strict=True)
-    return Proof(why, findings, frozenset(key.id for key, one in pairs if one.level == "ok"))
+    right = frozenset(key.id for key, one in zip(keys, findings, strict=True) if one.level == "ok")
+    return Proof(why=why, later=later, findings=findings, right=right)
