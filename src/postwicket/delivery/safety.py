@@ -146,10 +146,6 @@ class Safety:
                     heard=heard,
                 )
 
-    def close(self) -> None:
-        """Give up what is being fetched."""
-        self._policies.close()
-
     # --- facts ----------------------------------------------------------------------------
 
     async def _dane(self, destination: Destination, exchanger: Exchanger) -> Dane:

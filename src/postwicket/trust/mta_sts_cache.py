@@ -161,11 +161,6 @@ class StsPolicies:
             self._begin(domain, announced)
         return _in_force(kept)
 
-    def close(self) -> None:
-        """Give up what is being fetched."""
-        for task in list(self._under_way.values()):
-            task.cancel()
-
     async def _known(self, domain: str, id: str | None, now: float) -> Kept | None:
         """Return what holds, from memory or from disk."""
         kept = self._kept.get(domain)
