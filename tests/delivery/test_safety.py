@@ -57,6 +57,7 @@ class Place:
         self.names = Names(records={})
         self.delivery: dict[str, object] = {"ca": str(self._ca()), "dnssec": True}
         self.rule = "opportunistic"
+        self.hosts: tuple[dict[str, str], ...] = ()  # [[host]] entries
         self.records: tuple[TlsaRecord, ...] | Verdict = ()
         self.tls = ""
         self.trust = ""
@@ -84,7 +85,9 @@ class Place:
                 said = "; ".join(spelled(record) for record in self.records)
                 self.names.records[key] = f"{said} secure"
             rules = ({"domains": ("example.com",), "tls": self.rule},)
-            settings = direct(destination=rules, delivery=self.delivery, data=str(self.folder))
+            settings = direct(
+                destination=rules, delivery=self.delivery, data=str(self.folder), host=self.hosts
+            )
             async with world(settings, self.names.guide(settings)) as here:
                 sent = here.post("bob@example.com", demands=demands)
                 found = await self._outcome(here, sent)
@@ -302,3 +305,16 @@ def test_the_kept_policy_is_json(tmp_path: Path) -> None:
     Place(tmp_path, NO_STARTTLS).publish("enforce")
     (file,) = (tmp_path / "mta-sts").iterdir()
     assert json.loads(file.read_text())["domain"] == "example.com"
+
+
+def test_a_policy_is_not_about_hosts_that_the_operator_named(place: Places) -> None:
+    async def test() -> None:
+        here = place(ALONE)
+        here.publish("enforce")
+        assert (await here.send()).startswith("deferred encryption")
+        here.hosts = ({"name": "example.com", "address": "127.0.0.1"},)
+        assert await here.send() == "delivered"
+        here.rule = "verify"
+        assert (await here.send()).startswith("deferred encryption")
+
+    run(test())

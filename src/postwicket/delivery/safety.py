@@ -75,6 +75,7 @@ class Safety:
         disk: Executor | None = None,
     ) -> None:
         self._settings = settings.delivery
+        self._answered = {entry.name for entry in settings.host}
         self._rules = [_Rule(rule) for rule in settings.destination]
         self._resolver = resolver
         self._where = web_hosts(resolver, reach)
@@ -159,7 +160,9 @@ class Safety:
         )
 
     async def _sts(self, domain: str) -> StsPolicy | None:
-        if not self._settings.mta_sts or domain.startswith("["):
+        # What the operator answers instead of DNS is none of the owner's exchangers, and a
+        # policy is about those: `[[destination]]` says how safe the way to it has to be.
+        if not self._settings.mta_sts or domain.startswith("[") or domain in self._answered:
             return None
         return await self._policies.policy(domain)
 
