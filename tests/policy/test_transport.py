@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from postwicket.core.cause import Cause
 from postwicket.core.tls_verdict import TlsVerdict
 from postwicket.policy.cause import cause_of
-from postwicket.policy.transport import Facts, Rule, Security, secure
+from postwicket.policy.transport import Facts, Level, Rule, Security, secure
 from postwicket.smtp.client.answer import Answer, Stage
 from postwicket.trust.dane import Dane, DaneState
 from postwicket.trust.lookup import TlsaRecord
@@ -74,6 +76,8 @@ ANYHOW = "OPPORTUNISTIC clear_allowed"
         ({"dane": USABLE, "rule": Rule.VERIFY}, BY_DANE),
         ({"dane": UNUSABLE}, "ENCRYPT tlsa"),
         ({"dane": UNUSABLE, "sts": TESTING}, "ENCRYPT tlsa"),
+        ({"dane": UNUSABLE, "sts": OTHERS_TESTING}, "ENCRYPT tlsa"),
+        ({"dane": UNUSABLE, "sts": OFF}, "ENCRYPT tlsa"),
         ({"dane": UNUSABLE, "sts": ENFORCE}, f"{VERIFIED} sts"),
         ({"dane": UNUSABLE, "sts": OTHERS}, "451 tls.mta-sts-mx"),
         ({"dane": UNUSABLE, "rule": Rule.VERIFY}, f"{VERIFIED} tlsa"),
@@ -113,7 +117,11 @@ def test_a_sender_waives_what_the_domain_publishes_and_not_what_the_operator_dem
     [
         ({}, "550 tls.require-tls"),
         ({"sts": OFF}, "550 tls.require-tls"),
-        ({"sts": OTHERS}, "550 tls.require-tls"),
+        ({"sts": OTHERS}, "451 tls.mta-sts-mx"),
+        ({"secure_mx": True, "sts": OTHERS}, "451 tls.mta-sts-mx"),
+        ({"sts": OTHERS_TESTING}, "550 tls.require-tls"),
+        ({"secure_mx": True, "rule": Rule.DANE}, "451 tls.dane-needed"),
+        ({"secure_mx": True, "dane": UNUSABLE, "sts": OTHERS}, "451 tls.mta-sts-mx"),
         ({"rule": Rule.VERIFY}, "550 tls.require-tls"),
         ({"secure_mx": True}, f"{VERIFIED} require_tls"),
         ({"secure_mx": True, "sts": OTHERS_TESTING}, f"{VERIFIED} require_tls"),
@@ -174,3 +182,34 @@ def test_records_are_reported_as_zone_files_write_them() -> None:
     assert isinstance(found, Security)
     assert found.published.lines == (f"3 1 1 {'64' * 32}",)
     assert found.server_name == MX
+
+
+@given(
+    st.builds(
+        Facts,
+        domain=st.just("example.com"),
+        exchanger=st.just(MX),
+        secure_mx=st.booleans(),
+        dane=st.sampled_from([NONE, USABLE, UNUSABLE, FAILED]),
+        sts=st.sampled_from([None, OFF, ENFORCE, TESTING, OTHERS, OTHERS_TESTING]),
+        rule=st.sampled_from(Rule),
+        require_tls=st.booleans(),
+        tls_optional=st.booleans(),
+    )
+)
+def test_what_may_never_be(known: Facts) -> None:
+    """Clear text where somebody forbids it, and REQUIRETLS without a verified peer."""
+    found = secure(known)
+    waived = known.tls_optional and not known.require_tls
+    if isinstance(found, Answer):
+        assert not waived
+        return
+    forbidden = known.dane.state is not DaneState.NONE or known.sts in {ENFORCE, OTHERS}
+    if known.require_tls or known.rule is not Rule.OPPORTUNISTIC or (forbidden and not waived):
+        assert not found.clear_allowed
+        assert found.otherwise() is None
+    if known.require_tls:
+        assert found.verified
+        assert found.require_tls
+    if known.dane.state is DaneState.USABLE and not waived:
+        assert found.level is Level.DANE

@@ -156,6 +156,9 @@ def _required(facts: Facts) -> Security | Answer:
     if isinstance(found, Answer):
         return found
     if found is None or found.level is not Level.DANE:
+        enforced = _by_sts(facts)
+        if isinstance(enforced, Answer):
+            return enforced
         listed = facts.sts is not None and allows(facts.sts, facts.exchanger)
         if not (facts.secure_mx or listed):
             why = f"neither DNSSEC nor MTA-STS vouches for {facts.exchanger}"
@@ -169,7 +172,7 @@ def _by_dane(facts: Facts) -> Security | Answer | None:
     published = dane_published(dane)
     match dane.state:
         case DaneState.NONE:
-            if facts.rule is not Rule.DANE or facts.tls_optional:
+            if facts.rule is not Rule.DANE:
                 return None
             return _no(_dane_needed(f"{facts.exchanger} has no TLSA records"))
         case DaneState.FAILED:
@@ -178,9 +181,9 @@ def _by_dane(facts: Facts) -> Security | Answer | None:
         case DaneState.UNUSABLE:
             if facts.rule is Rule.DANE:
                 return _no(_dane_needed(dane.why))
-            stricter = _by_sts(facts)
-            if stricter is not None and not (isinstance(stricter, Security) and stricter.trial):
-                return stricter
+            enforced = _by_sts(facts)
+            if isinstance(enforced, Answer) or (enforced and not enforced.clear_allowed):
+                return enforced
             # RFC 7672, section 2.2: there is a wish for TLS in them, if nothing else.
             return Security(
                 level=Level.VERIFY if facts.rule is Rule.VERIFY else Level.ENCRYPT,
