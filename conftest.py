@@ -5,12 +5,12 @@ from __future__ import annotations
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
-from tests.smtp.server.dialogue import STRICT, play
+from tests.smtp.server.dialogue import OFFERING, play
 
 
 def evaluate_smtp(example: Example) -> None:
     """Play a fenced `smtp` block against a machine that wants TLS and a sign-in first."""
-    play(example.parsed, STRICT)
+    play(example.parsed, OFFERING)
 
 
 pytest_collect_file = Sybil(

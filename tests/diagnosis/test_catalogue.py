@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postwicket.core.reply import Reply, parse_reply
+from postwicket.core.state import State
 from postwicket.diagnosis.catalogue import BadEntry, catalogue, read_catalogue
+from postwicket.policy.outcome import Patience, judge
 from postwicket.policy.reading import Example, Permanence, Reading, Who
+from postwicket.policy.scope import Scope
 from postwicket.smtp.client.answer import Answer, Stage, Trouble
 
 CATALOGUE = catalogue()
@@ -177,3 +180,21 @@ def test_two_entries_of_one_name_are_refused(tmp_path: Path) -> None:
     (tmp_path / "twice.toml").write_text(f'source = "s"\ndate = "2026-01-01"\n{entry}{entry}')
     with pytest.raises(BadEntry, match=r"x\.y"):
         read_catalogue(tmp_path)
+
+
+@pytest.mark.parametrize(("reading", "example"), EXAMPLES)
+def test_what_the_catalogue_says_is_what_happens(reading: Reading, example: Example) -> None:
+    """Later is never failed, never is not tried again; and a host's illness is nobody's end."""
+    patience = Patience(attempts=0, now=0.0, expires=432_000.0, schedule=(60.0,))
+    outcome = judge(heard(example.reply, example.stage), patience, reading)
+    assert outcome.slow_down == reading.slow_down
+    if outcome.scope is Scope.HOST or reading.permanence is Permanence.LATER:
+        assert outcome.state is State.DEFERRED
+        assert outcome.due is not None
+        assert 60 <= outcome.due <= 14_400
+    elif reading.permanence is Permanence.NEVER or example.reply.startswith("5"):
+        assert (outcome.state, outcome.due) == (State.FAILED, None)
+    else:
+        assert outcome.state is State.DEFERRED
+    assert reading.meaning in outcome.why
+    assert reading.fix in outcome.why

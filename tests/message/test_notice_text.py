@@ -105,3 +105,17 @@ def test_a_stranger_can_write_no_line_of_ours() -> None:
     assert all(line.isprintable() and len(line) <= 480 for line in lines)
     assert not [line for line in lines if line.startswith(("--", "pay", "What"))]
     assert sum(line.count("y") for line in lines) < 2010
+
+
+def test_what_a_reply_means_stands_under_it() -> None:
+    refused = Result(
+        recipient=BOB,
+        action=Action.FAILED,
+        status="5.7.26",
+        diagnostic="421 4.7.26 rate limited",
+        remote="mx.example.com",
+        why="Neither SPF nor DKIM vouches for the message.",
+    )
+    said = text(refused)
+    assert "      421 4.7.26 rate limited\n    Meaning: Neither SPF nor DKIM vouches" in said
+    assert "Reason:" not in said

@@ -39,6 +39,14 @@ AGREE = {
 }
 OPEN = Terms(hostname="mail.example.org", size=10_000, tls_first=False, sign_in_first=False)
 STRICT = Terms(hostname="mail.example.org", size=10_000)
+OFFERING = Terms(
+    hostname="mail.example.org",
+    size=10_000,
+    hold_at_most=2_592_000,
+    hold_until="2030-01-31T00:00:00Z",
+    deadlines=True,
+    requiretls=True,
+)
 
 
 def start(terms: Terms = OPEN, *, secure: bool = False) -> ServerProtocol:
