@@ -232,6 +232,7 @@ def test_the_postmaster_gets_mail_into_the_inbox(tmp_path: Path) -> None:
         reply = await here.bring("Postmaster@example.org", PLAIN, sender="bob@example.com")
         assert reply.startswith("250 ")
         (kept,) = here.kept()
+        assert (await here.bring("Postmaster", PLAIN)).startswith("250 "), "RFC 5321, 4.5.1"
         assert (kept.account, kept.envelope.sender.address) == ("inbound", None)
         text = b"".join(here.shop.queue.content(kept.id).pieces())
         assert text.startswith(b"Return-Path: <bob@example.com>\r\nReceived: from mx.example.net")
