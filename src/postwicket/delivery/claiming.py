@@ -19,6 +19,7 @@ LEASE: Final = 1800.0  # seconds: longer than any attempt may take
 RENEW_EVERY: Final = 120.0  # seconds
 POLL_EVERY: Final = 1.0  # seconds: the most that anything due is late
 MORE_AFTER: Final = 0.01  # seconds, where there may be more
+CLOCK_STEP: Final = 0.002  # seconds: a timer may fire so much before its time
 IN_VAIN: Final = 0.1  # seconds, where most had to go back
 
 
@@ -79,7 +80,10 @@ class Claiming:
         try:
             self._renew(now)
             room = self._room()
-            if room > 0 and not self._claiming and self._loop.time() >= self._not_before:
+            early = self._not_before - self._loop.time()
+            if early > CLOCK_STEP:
+                pause = early
+            elif room > 0 and not self._claiming:
                 due = self._queue.next_due()
                 if due is not None and due <= now:
                     self._claim(now, room)

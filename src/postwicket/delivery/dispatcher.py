@@ -336,11 +336,7 @@ class Dispatcher:
             if fresh[1] <= 0:
                 self._kept -= fresh[0]
                 del self._fresh[message.id]
-        held = self.held
-        if held <= self._calendar.window // 2:
-            self._claiming.look_soon()
-            if held <= 0:
-                self._empty.set()
+        self._has_room()
 
     def _hand_back_all(self, shipments: Sequence[Shipment]) -> None:
         for shipment in shipments:
@@ -363,7 +359,13 @@ class Dispatcher:
 
     def _returned(self, count: int) -> None:
         self._returning -= count
-        if self.held <= 0:
+        self._has_room()
+
+    def _has_room(self) -> None:
+        held = self.held
+        if held <= self._calendar.window // 2:
+            self._claiming.look_soon()
+        if held <= 0:
             self._empty.set()
 
     async def _until_empty(self, seconds: float) -> None:
