@@ -123,5 +123,5 @@ def _too_far(bounds: Bounds, now: float) -> Refusal:
 
 
 def _refused(text: str, rule: str, fix: str) -> Refusal:
-    """Refuse as RFC 4865, section 4, and RFC 2852, section 4, refuse what cannot be done: 501."""
+    """Refuse as RFC 4865 and RFC 2852 refuse what cannot be done: 501."""
     return Refusal(reply=Reply(501, (5, 4), text, rule), cause=Cause.PROTOCOL, why=text, fix=fix)

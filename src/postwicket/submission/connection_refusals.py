@@ -84,5 +84,5 @@ BROKEN: Final = Reply(
 
 
 def priority_lowered(most: int) -> Reply:
-    """Take the message with a lower priority than was wished for (RFC 6710, section 4.4)."""
+    """Take the message with a lower priority than was wished for (RFC 6710)."""
     return Reply(250, (3, 6), f"OK, the priority was lowered to {most}")

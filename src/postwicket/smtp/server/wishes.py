@@ -13,12 +13,12 @@ from typing import Final
 
 from postwicket.core.envelope import NO_WISHES, Wishes
 
-_SECONDS: Final = re.compile(r"[0-9]{1,9}")  # RFC 4865, section 4: 1*9DIGIT
+_SECONDS: Final = re.compile(r"[0-9]{1,9}")  # RFC 4865, section 3: 1*9DIGIT
 _DATE_TIME: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)"
 )
 _BY: Final = re.compile(r"([+-]?[0-9]{1,9});([NnRr])([Tt]?)")  # RFC 2852, section 4
-_PRIORITY: Final = re.compile(r"-?[0-9]")  # RFC 6710, section 4
+_PRIORITY: Final = re.compile(r"-?[0-9]")  # RFC 6710
 
 
 def hold_for(value: str) -> int:
