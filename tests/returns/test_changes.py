@@ -41,6 +41,16 @@ def test_a_full_mailbox_fails_and_is_not_suppressed() -> None:
     assert (kept.state, kept.suppression) == (State.FAILED, None)
 
 
+def test_word_that_anybody_could_have_sent_suppresses_nobody() -> None:
+    told = bounced(letter(), 1, [GONE], suppress_for=3600, arrival=ARRIVAL, personal=False)
+    assert (told.come_back.state, told.come_back.suppression) == (State.FAILED, None)
+    assert told.result is not None
+    report = Report(kind=Feedback.ABUSE)
+    kept = complained(letter(), 1, report, ARRIVAL, personal=False).come_back
+    assert (kept.state, kept.suppression) == (State.COMPLAINED, None)
+    assert "nobody is suppressed" in str(kept.entry.data()["why"])
+
+
 def test_suppressing_can_be_turned_off() -> None:
     kept = bounced(letter(), 1, [GONE], suppress_for=0, arrival=ARRIVAL).come_back
     assert (kept.state, kept.suppression) == (State.FAILED, None)

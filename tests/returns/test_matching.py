@@ -13,6 +13,7 @@ from postwicket.message.delivery_status import Fate
 from postwicket.message.report import Action
 from postwicket.returns.matching import (
     by_delivery,
+    is_personal,
     number_of,
     recipient_of,
     sealed_reference,
@@ -75,6 +76,13 @@ def test_fates_are_sorted_by_delivery() -> None:
         0: ["x@example.com"],
         1: ["bob@example.com"],
     }
+
+
+def test_only_a_seal_that_one_recipient_has_is_personal() -> None:
+    assert is_personal(THREE, Returned(Purpose.BOUNCE, THREE.id, 2))
+    assert is_personal(letter(), Returned(Purpose.BOUNCE, THREE.id))
+    assert not is_personal(THREE, Returned(Purpose.BOUNCE, THREE.id, first=1))
+    assert not is_personal(letter(), None)
 
 
 def complaint(returned: str, said: str = "") -> Comeback:

@@ -118,6 +118,8 @@ def test_a_bounce_of_a_message_with_several_recipients_is_matched(tmp_path: Path
         await here.sent(ours)
         await here.bring(str(here.paths.mint(ours.id, 1, several=True)), NO_SUCH)
         assert here.states(ours.id) == ["delivered", "failed"]
+        suppressed = here.shop.store.suppressions(limit=9)
+        assert suppressed == [], "each of them could have written that of the others"
 
     run(tmp_path, story)
 
@@ -187,6 +189,8 @@ def test_a_complaint_at_abuse_is_matched_by_what_came_back(tmp_path: Path) -> No
         await here.bring("abuse@example.org", COMPLAINT.format(said="", returned=right))
         assert here.states(sealed.id) == here.states(written.id) == ["complained"]
         assert len(here.kept()) == 3, "and people get them all"
+        (stopped,) = here.shop.store.suppressions(limit=9)
+        assert stopped.message == sealed.id, "what stands in public archives suppresses nobody"
 
     run(tmp_path, story)
 

@@ -51,12 +51,13 @@ def bounced(
     *,
     suppress_for: float,
     arrival: Arrival,
+    personal: bool = True,
     catalogue: Catalogue | None = None,
 ) -> Change:
     """Return what follows from the notices about one delivery; number 0 is nobody we know.
 
     `suppress_for` is how long an address that does not exist is not written to, in seconds; 0
-    is off.
+    is off.  Where it is not `personal` (`matching.is_personal`), nobody is suppressed.
     """
     aftermath, fate = weigh(fates, catalogue)
     recipient = recipient_of(message, number)
@@ -67,7 +68,7 @@ def bounced(
     if recipient is None:
         why += f", for {fate.final or fate.original or 'nobody'}: none of the recipients"
     suppression = None
-    if aftermath.gone and suppress_for > 0:
+    if aftermath.gone and personal and suppress_for > 0:
         ends = arrival.at + suppress_for
         suppression = _suppression(
             message, number, "bounce", detail=reply, now=arrival.at, expires=ends
@@ -109,8 +110,13 @@ def _told_by(what: str, who: str) -> str:
     return f"{who} has it and is late" if what == "delay" else f"{who} tells of its delivery"
 
 
-def complained(message: Message, number: int, report: Report, arrival: Arrival) -> Change:
-    """Return what follows from a feedback report; number 0 is nobody we know."""
+def complained(
+    message: Message, number: int, report: Report, arrival: Arrival, *, personal: bool = True
+) -> Change:
+    """Return what follows from a feedback report; number 0 is nobody we know.
+
+    Where it is not `personal` (`matching.is_personal`), nobody is suppressed.
+    """
     recipient = recipient_of(message, number)
     state, reason = None, ""
     if recipient is not None and report.kind.is_complaint:
@@ -121,9 +127,11 @@ def complained(message: Message, number: int, report: Report, arrival: Arrival) 
     why = f"a report of {report.kind.value}" + (f" by {report.agent}" if report.agent else "")
     if recipient is None:
         why += "; whom it is about cannot be told"
+    if reason and not personal:
+        why += "; no seal tells that it comes from the recipient: nobody is suppressed"
     stopped = (
         _suppression(message, number, reason, lane=lane, detail=why, now=arrival.at)
-        if reason
+        if reason and personal
         else None
     )
     return _change(

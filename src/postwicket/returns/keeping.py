@@ -34,10 +34,10 @@ from postwicket.storage.values import (
     SmallBody,
     StoredBody,
 )
-from postwicket.trust.return_path import Returned
+from postwicket.trust.return_path import Purpose, Returned
 
 from .changes import Arrival, Change, bounced, complained, noted, unsubscribed
-from .matching import by_delivery, number_of
+from .matching import by_delivery, is_personal, number_of
 
 LOOK_EVERY: Final = 0.1  # seconds
 LOOKS: Final = 50
@@ -111,6 +111,7 @@ class Keeping:
                 fates,
                 suppress_for=self._suppress_for,
                 arrival=arrival,
+                personal=is_personal(message, returned),
                 catalogue=catalogue(),
             )
             for number, fates in by_delivery(message, returned, comeback.fates).items()
@@ -120,12 +121,17 @@ class Keeping:
         await asyncio.gather(*(self._store(message, one, comeback) for one in changes))
 
     async def complaint(
-        self, message: Message, returned: Returned, report: Report, arrival: Arrival
+        self, message: Message, returned: Returned | None, report: Report, arrival: Arrival
     ) -> None:
-        """Keep what a feedback report says; may raise `TooEarly`."""
-        number = number_of(message, returned, report.recipients)
+        """Keep what a feedback report says; may raise `TooEarly`.
+
+        `returned` is None where no seal tells which message it is about, but its own words do.
+        """
+        known = returned or Returned(Purpose.BOUNCE, message.id)
+        number = number_of(message, known, report.recipients)
         await self._written_down(message, number)
-        change = complained(message, number, report, arrival)
+        personal = is_personal(message, returned)
+        change = complained(message, number, report, arrival, personal=personal)
         await self._ledger.come_back(change.come_back)
 
     async def unsubscribe(

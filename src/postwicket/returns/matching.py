@@ -60,6 +60,18 @@ def number_of(message: Message, returned: Returned, addresses: Iterable[str] = (
     return 0
 
 
+def is_personal(message: Message, returned: Returned | None) -> bool:
+    """Say whether a seal proves that word comes from whom one delivery went to, or their server.
+
+    Only then is an address suppressed because of it.  What several recipients have seen, each of
+    them could use against the others; and queue id and Message-ID stand in every copy of a
+    message, also in public archives.
+    """
+    if returned is None:
+        return False
+    return returned.number > 0 or len(message.envelope.recipients) == 1
+
+
 def recipient_of(message: Message, number: int) -> Recipient | None:
     """Return the recipient of a delivery by its number, or None."""
     recipients = message.envelope.recipients

@@ -28,7 +28,7 @@ from postwicket.submission.conversation import Conversation
 from postwicket.submission.counter import Counter
 from postwicket.submission.draft import Draft
 from postwicket.submission.listening import Listening
-from postwicket.trust.return_path import Purpose, Returned
+from postwicket.trust.return_path import Returned
 
 from . import refusals
 from .changes import Arrival
@@ -195,14 +195,12 @@ class InboundSession(Conversation):
         message = places.find(returned.message) if returned else None
         written = written_reference(comeback, self._reception.hostname)
         if message is None and written is not None:
+            returned = None
             found = places.find(written[0])
             message = found if found is not None and found.message_id == written[1] else None
         if message is not None:
             await self._reception.keeping.complaint(
-                message,
-                returned or Returned(Purpose.BOUNCE, message.id),
-                comeback.feedback,
-                whole.arrival,
+                message, returned, comeback.feedback, whole.arrival
             )
 
     async def _keep(self, whole: _Whole, recipients: list[Recipient]) -> Refusal | None:
