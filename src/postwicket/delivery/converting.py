@@ -31,6 +31,9 @@ from .shipment import UNREADABLE_ERRORS, Shipment, mail_of, unreadable
 
 PIECE: Final = 262_144  # octets
 LONGEST_REASON: Final = 200  # characters
+MISTAKEN: Final = Reply(
+    451, (3, 0), "It could not be converted: a mistake of this server, see its log"
+)
 DONE: Final = "the message was converted to 7 bits for this server"
 
 
@@ -118,6 +121,11 @@ class Converter:
             return _cannot(wanted, error)
         except UNREADABLE_ERRORS:
             return unreadable(shipment)
+        except Exception as bug:  # noqa: BLE001 - whatever it is, who waits must hear of it
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "a message could not be converted", "exception": bug}
+            )
+            return (Answer(Stage.MAIL, MISTAKEN, ours=True),) * len(shipment.deliveries)
 
     def _convert(self, shipment: Shipment, content: Content) -> Content:
         header = content.header

@@ -38,6 +38,12 @@ AGREED_FOR: Final = 300.0
 NO_WAY: Final = "no way"
 DOUBT_FOR: Final = 15.0  # seconds that the same "we do not know" is told to who comes next
 
+MISTAKEN: Final = Answer(
+    Stage.ROUTE,
+    Reply(451, (3, 0), "The way to this domain could not be found: a mistake of this server"),
+    ours=True,
+)
+
 _Key: TypeAlias = tuple[str, str, Demands]  # domain, source address, what its mail demands
 Finder: TypeAlias = Callable[[str], Coroutine[Any, Any, Destination | Answer]]
 Guard: TypeAlias = Callable[[Destination, Exchanger, Demands], Awaitable[Security | Answer]]
@@ -192,19 +198,18 @@ class Direct:
             # answers must not keep the others waiting.  The window bounds all of them.
             route = await self._find(*key)
         except Exception as bug:  # noqa: BLE001 - whatever it is, who waits must hear of it
-            asyncio.get_running_loop().call_exception_handler(
-                {"message": f"the way to {key[0]} could not be found", "exception": bug}
-            )
-            text = "The way to this domain could not be found: a mistake of this server"
-            answer = Answer(Stage.ROUTE, Reply(451, (3, 0), text), ours=True)
-            route = _Route(answer, self._clock() + DOUBT_FOR)
+            _report(f"the way to {key[0]} could not be found", bug)
+            route = _Route(MISTAKEN, self._clock() + DOUBT_FOR)
         finally:
             del self._searches[key]
         if len(self._known) >= MOST_KNOWN:
             del self._known[next(iter(self._known))]
         self._known[key] = route
         for shipment in search.waiting:
-            self._send(shipment, route.found)
+            try:
+                self._send(shipment, route.found)
+            except Exception as bug:  # noqa: BLE001 - one shipment's bug is not its neighbours'
+                _report(f"message {shipment.message.id} could not be sent on", bug)
 
     async def _find(self, domain: str, source: str, demands: Demands) -> _Route:
         guide = self._guide
@@ -243,6 +248,11 @@ class Direct:
             lately=self._lately,
             reach=self._guide.reach,
         )
+
+
+def _report(what: str, bug: Exception) -> None:
+    context = {"message": what, "exception": bug}
+    asyncio.get_running_loop().call_exception_handler(context)
 
 
 def tls_demands(message: Message) -> Demands:

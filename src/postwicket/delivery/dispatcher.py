@@ -19,14 +19,16 @@ from typing import Final
 
 from postwicket.config.settings import Settings
 from postwicket.core.clock import Clock
+from postwicket.core.entry import Notified
 from postwicket.core.envelope import Recipient
 from postwicket.core.queue_id import QueueId, QueueIds
 from postwicket.diagnosis.catalogue import catalogue
+from postwicket.message.report import Result
 from postwicket.policy.lane import BULK
 from postwicket.policy.outcome import Doubt
 from postwicket.smtp.client.answer import Answer
 from postwicket.storage.interfaces import Content, Queue, StorageUnavailable
-from postwicket.storage.values import Claimed, Delivery, Message, Settlement
+from postwicket.storage.values import Claimed, Delivery, Message, NewMessage, Settlement
 from postwicket.trust.signer import Signer
 
 from .bounce import Bounces
@@ -305,16 +307,26 @@ class Dispatcher:
         )
 
     def _conclude(self, shipment: Shipment, conclusion: Conclusion) -> None:
-        notices = (
-            self._bounces.notices(
-                shipment.message, lambda: self.content_of(shipment), conclusion.results
-            )
-            if conclusion.results
-            else ()
-        )
         self._settling.settle(
-            conclusion.settlements, notices, lambda: self._let_go(shipment, done=True)
+            conclusion.settlements,
+            self._notices(shipment, conclusion.results),
+            lambda: self._let_go(shipment, done=True),
         )
+
+    def _notices(
+        self, shipment: Shipment, results: Sequence[Result]
+    ) -> Sequence[tuple[NewMessage, Notified]]:
+        if not results:
+            return ()
+        try:
+            return self._bounces.notices(
+                shipment.message, lambda: self.content_of(shipment), results
+            )
+        except Exception as bug:  # noqa: BLE001 - what happened has to be written down all the same
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": f"no notice about {shipment.message.id}", "exception": bug}
+            )
+            return ()
 
     def _enter(self, shipment: Shipment) -> None:
         message = shipment.message
