@@ -142,6 +142,31 @@ def test_nobody_is_away_for_long() -> None:
     assert times[1000] - times[0] > 0.9 * 1000 / UNKNOWN_RATE
 
 
+def test_an_upstream_that_is_back_gets_its_mail_soon() -> None:
+    window, clock = calendar()
+    window.trust("upstream relay")
+    relay = window.place("upstream relay")
+    for _ in range(20):
+        clock.now += 1
+        window.enter("a", relay.name, 10, bulk=False)
+        window.leave("a", relay.name, 10, bulk=False, done=True)
+    clock.now += 20  # it is down, and nothing passes
+    back = clock.now + 60
+    times = [window.book(relay, 1, not_before=back) for _ in range(5000)]
+    assert max(times) - back < 15
+
+
+def test_a_site_that_nobody_wrote_to_is_hoped_to_be_quick() -> None:
+    window, clock = calendar()
+    site = window.place("site quick")
+    window.prove(site, proven=True)
+    window.enter("a", site.name, 1, bulk=False)
+    window.leave("a", site.name, 1, bulk=False, done=True)
+    clock.now += 3600
+    times = [window.book(site, 1) for _ in range(1000)]
+    assert max(times) - clock.now < 10
+
+
 def test_fresh_mail_leaves_room_for_what_was_sent_away() -> None:
     window, _ = calendar()
     window.trust("upstream relay")

@@ -140,3 +140,7 @@ def test_flow_is_what_passed_lately() -> None:
         flow = flow.add(7, float(second))
     assert 6.5 < flow.per_second(400.0) < 7.6
     assert flow.per_second(520.0) < 1.0
+    assert flow.stale(520.0)
+    # After a long silence it is measured anew.
+    flow = flow.add(50, 520.0).add(50, 521.0)
+    assert 40 < flow.per_second(522.0) < 60

@@ -32,8 +32,9 @@ SLOT: Final = 0.25  # seconds: who comes at about the same time comes in one bat
 FIRST_TRIAL: Final = 1.0  # seconds until it is looked whether a place takes mail, growing to
 LONGEST_TRIAL: Final = 30.0
 LONGEST: Final = 600.0  # seconds: nobody is away for longer without having been looked at
-UNKNOWN_RATE: Final = 50.0  # deliveries a second, assumed of a place that has not shown its rate
-QUICK_RATE: Final = 500.0  # the same of an account, or of the bulk lane
+UNKNOWN_RATE: Final = 200.0  # deliveries a second, assumed of a site that has not shown its rate
+QUICK_RATE: Final = 500.0  # the same of an upstream, an account, the bulk lane
+FAILED_RATE: Final = 50.0  # the same of a site that takes no mail now
 SLOWEST_RATE: Final = 5.0  # deliveries a second, hoped for of anybody without a limit
 ACCOUNT: Final = 2.0  # times what is free
 UPSTREAM: Final = 4.0
@@ -87,10 +88,14 @@ class Share:
         limit = self.pacing.limit(now) if self.pacing is not None else None
         if limit is not None:
             return limit
-        if not self.proven or now - self._flow.since < 2.0 or not self._flow.level:
-            return UNKNOWN_RATE if self.place else QUICK_RATE
+        if self.failed:
+            return FAILED_RATE
+        hoped = UNKNOWN_RATE if self.place and not self.trusted else QUICK_RATE
+        if not self.proven or self._flow.stale(now) or now - self._flow.since < 2.0:
+            return hoped
         headroom = self.pacing.headroom() if self.pacing is not None else 1.0
-        return max(SLOWEST_RATE, HOPE * headroom * self._flow.per_second(now))
+        rate = HOPE * headroom * self._flow.per_second(now)
+        return max(QUICK_RATE if self.trusted else SLOWEST_RATE, rate)
 
     def idle(self, now: float) -> bool:
         """Say whether there is nothing to remember."""

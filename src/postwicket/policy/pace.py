@@ -143,9 +143,13 @@ class Flow:
 
     def add(self, count: int, now: float) -> Flow:
         """Return the flow with so many more."""
-        if self.at == 0.0:
-            return Flow(float(count), now, now)
+        if self.stale(now):
+            return Flow(float(count), now, now)  # what was long ago says nothing
         return Flow(self.level * _faded(now - self.at) + count, now, self.since)
+
+    def stale(self, now: float) -> bool:
+        """Say whether nothing has passed for so long that the measure says nothing."""
+        return self.at == 0.0 or now - self.at > 3 * MEMORY
 
     def per_second(self, now: float) -> float:
         """Return the measure; what is younger than a second counts as a second.
