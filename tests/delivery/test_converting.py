@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from email import message_from_bytes
 
 import pytest
@@ -173,3 +174,16 @@ def test_what_was_changed_is_signed_again_and_what_was_not_is_not() -> None:
     plain = asyncio.run(prepare(b"Hello\r\n"))
     assert plain.content.header == HEADER
     assert plain.remarks == ()
+
+
+def test_a_strangers_mail_gets_no_signature_of_ours() -> None:
+    """What came to the postmaster is sent on under no account, with any From."""
+    from_outside = replace(SHIPMENT, message=replace(SHIPMENT.message, account=""))
+
+    async def prepare() -> Prepared:
+        wanted = Wanted(from_outside, SmallContent(HEADER, b"\r\n" + TEXT), NEEDS_EIGHT_BIT)
+        made = await Converter(resigner=Stamp()).prepare(wanted)
+        assert isinstance(made, Prepared)
+        return made
+
+    assert not asyncio.run(prepare()).content.header.startswith(b"X-Signed")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from postwicket.core.envelope import NO_DEMANDS
-from postwicket.delivery import bounce
+from postwicket.delivery import bounce, claiming
 from postwicket.delivery.converting import Converter
 from postwicket.delivery.direct import Direct
 from postwicket.delivery.shipment import Shipment
@@ -102,5 +102,21 @@ def test_one_shipment_that_breaks_keeps_no_other_from_going(
                 ways = here.dispatcher._direct
                 send(ways, broken[0], ways._known["example.com", "", NO_DEMANDS].found)
                 await here.until(lambda: here.dispatcher.held == 0)
+
+    run(test())
+
+
+def test_a_worker_looks_again_whatever_went_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claiming, "POLL_EVERY", 0.05)
+
+    async def test() -> None:
+        told = heard()
+        async with Peer(Script()).listening() as peer, world(settings_for(peer.port)) as here:
+            next_due = here.queue.next_due
+            monkeypatch.setattr(here.queue, "next_due", mistake)
+            sent = here.post("bob@example.com", fresh=False)
+            await here.until(lambda: told)
+            monkeypatch.setattr(here.queue, "next_due", next_due)
+            assert await here.final(sent) == ["delivered"]
 
     run(test())

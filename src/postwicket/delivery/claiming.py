@@ -91,7 +91,8 @@ class Claiming:
                     pause = min(POLL_EVERY, max(MORE_AFTER, due - now))
         except StorageUnavailable:
             pause = POLL_EVERY
-        self._timer = self._loop.call_later(pause, self._poll)
+        finally:  # whatever went wrong: a worker that does not look any more is dead
+            self._timer = self._loop.call_later(pause, self._poll)
 
     def _claim(self, now: float, room: int) -> None:
         future = self._queue.claim(self._slot, now=now, lease_until=now + LEASE, limit=room)

@@ -133,7 +133,9 @@ class Converter:
         head, parts = to_seven_bit(header, body)
         if head == header and len(parts) == 1:
             return content
-        if self._resigner is not None:
+        # Only what an account handed in was ours to sign.  A stranger's mail, on its way to the
+        # postmaster, would come out with our signature on whatever its From says.
+        if self._resigner is not None and shipment.message.account:
             lives_until = shipment.message.expires
             head = self._resigner.resign(head, parts, lives_until=lives_until)
         return MadeContent(head, tuple(parts))

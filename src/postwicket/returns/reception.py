@@ -19,6 +19,8 @@ from .tempo import Tempo
 LARGEST_NOTICE: Final = 1_048_576  # octets of a bounce or complaint
 LARGEST_MAIL: Final = 10_485_760  # octets of a report or a letter to the postmaster
 MOST_RECIPIENTS: Final = 10  # mailboxes in one message; a return path comes alone
+OCTETS_PER_HOUR: Final = 64 * 1_048_576  # of mail for people, in each worker
+OCTETS_AT_ONCE: Final = 512 * 1_048_576
 MOST_GUESSES: Final = 10  # addresses of one connection that do not exist
 
 
@@ -41,7 +43,8 @@ class Reception:
 
     What comes to return paths is counted by the delivery or the message: nobody can make them
     up, so there is no flood but from those who got our mail.  What comes to people is counted
-    by client and by mailbox.
+    by client and by mailbox, and by octets: many clients together must not fill the disk, for
+    then no mail is taken from anybody.
     """
 
     hostname: str
@@ -51,6 +54,13 @@ class Reception:
     _by_message: Tempo = field(default_factory=lambda: Tempo(per_hour=100, burst=300))
     _by_client: Tempo = field(default_factory=lambda: Tempo(per_hour=60, burst=30))
     _by_mailbox: Tempo = field(default_factory=lambda: Tempo(per_hour=600, burst=200))
+    _octets: Tempo = field(
+        default_factory=lambda: Tempo(per_hour=OCTETS_PER_HOUR, burst=OCTETS_AT_ONCE)
+    )
+
+    def has_room_for(self, octets: int, now: float) -> bool:
+        """Say whether so much more mail for people is kept now."""
+        return self._octets.take("", now, octets)
 
     def has_time_for(self, places: Collection[Place], peer: str, now: float) -> bool:
         """Say whether one more message of this client to these addresses is taken now."""

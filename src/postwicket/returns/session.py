@@ -212,6 +212,8 @@ class InboundSession(Conversation):
             return malformed(error)
         if len(header.get_all("received")) > MOST_HOPS:
             return refusals.LOOP
+        if not self._reception.has_room_for(len(header.raw) + whole.body.size, whole.arrival.at):
+            return refusals.TOO_MANY
         trace = received_field(
             self._hop(),
             queue_id=spell(whole.id),

@@ -24,12 +24,12 @@ class Tempo:
         self._burst = float(burst)
         self._buckets: OrderedDict[object, tuple[float, float]] = OrderedDict()
 
-    def take(self, key: object, now: float) -> bool:
-        """Take one for this key; False when there is none."""
+    def take(self, key: object, now: float, count: int = 1) -> bool:
+        """Take so many for this key, or none; False when there are fewer."""
         left, since = self._buckets.pop(key, (self._burst, now))
         left = min(self._burst, left + max(0.0, now - since) * self._rate)
-        taken = left >= 1.0
-        self._buckets[key] = (left - 1.0 if taken else left, now)
+        taken = left >= count
+        self._buckets[key] = (left - count if taken else left, now)
         # The one that was asked for longest ago has filled up most: forgetting it costs least.
         if len(self._buckets) > MOST_KEYS:
             self._buckets.popitem(last=False)
