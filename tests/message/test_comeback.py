@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -85,3 +86,14 @@ def test_what_is_long_is_read_in_time() -> None:
         + (b"\r\n" + b" " * 1000) * 300
     )
     assert read_comeback(hostile).fates == ()
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "punycode", "idna", "unicode_escape", "utf-16"])
+@pytest.mark.parametrize("piece", [b"a", b"-", b"-- copy of", b"\xc3", b"a@", b"550 ", b"--a\r\n"])
+def test_a_megabyte_of_anything_is_read_in_a_second(charset: str, piece: bytes) -> None:
+    """Who gets one message of ours may send so much, and a worker reads nothing else meanwhile."""
+    kind = f"Content-Type: text/plain; charset={charset}\r\n\r\n".encode()
+    hostile = b"From: mailer-daemon@example.com\r\n" + kind + piece * (1_048_576 // len(piece))
+    began = time.process_time()
+    read_comeback(hostile)
+    assert time.process_time() - began < 1.0

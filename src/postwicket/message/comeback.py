@@ -117,7 +117,8 @@ def _is_automatic(fields: Fields) -> bool:
 
 
 _BEGINS: Final = re.compile(
-    rb"^(?:-{2,}[^\r\n]*(?:copy of|Original message|header)[^\r\n]*)\r?\n(?:\r?\n)?"
+    # Bounded: of a line that only has dashes, every way to cut it would be tried.
+    rb"^--[^\r\n]{0,150}?(?:copy of|Original message|header)[^\r\n]{0,150}\r?\n(?:\r?\n)?"
     rb"(?=[!-9;-~]{1,80}:)",
     re.MULTILINE | re.IGNORECASE,
 )

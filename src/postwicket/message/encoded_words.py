@@ -18,11 +18,23 @@ _WORD: Final = re.compile(
 )
 _BETWEEN: Final = re.compile(r"(?<=\?=)[ \t\r\n]++(?==\?)")
 _CHARSET: Final = re.compile(
-    r"utf-?8|(?:us-)?ascii|iso-?8859-\d{1,2}|iso-2022-(?:jp|kr)|windows-\d{3,4}|cp\d{3,4}"
+    r"utf-?8|utf-?16(?:[bl]e)?|(?:us-)?ascii|iso-?8859-\d{1,2}|iso-2022-(?:jp|kr)|windows-\d{3,4}|cp\d{3,4}"
     r"|koi8-[ru]|euc-(?:jp|kr)|shift[_-]jis|gb2312|gbk|gb18030|big5(?:-hkscs)?|tis-620",
     re.IGNORECASE,
 )
 _QUOTED: Final = re.compile(rb"=([0-9A-Fa-f]{2})")
+
+
+def is_charset(name: str) -> bool:
+    """Say whether text of strangers may be decoded with this.
+
+    Python knows more codecs, some of which take minutes for a megabyte (punycode, idna) or are
+    no charsets at all.
+
+    >>> is_charset("UTF-8"), is_charset("punycode")
+    (True, False)
+    """
+    return _CHARSET.fullmatch(name) is not None
 
 
 def decode_words(text: str) -> str:
@@ -67,7 +79,7 @@ def _runs(text: str) -> list[str]:
     charset, octets, end = "", b"", 0
     for word in _WORD.finditer(text):
         data = _octets(word["encoding"], word["data"])
-        if data is None or not _CHARSET.fullmatch(word["charset"]):
+        if data is None or not is_charset(word["charset"]):
             continue
         if word.start() > end or word["charset"].lower() != charset:
             out += (_decode(octets, charset), text[end : word.start()])

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from .encoded_words import is_charset
+
 MOST_PARTS: Final = 40
 MOST_DEPTH: Final = 6
 LONGEST_HEADER: Final = 65_536  # octets that are looked at
@@ -45,7 +47,8 @@ class Part:
         """The content as text, whatever it takes; lines end with a line feed."""
         charset = self.parameters.get("charset", "utf-8")
         try:
-            text = self.content.decode(charset, "replace")
+            known = is_charset(charset)
+            text = self.content.decode(charset if known else "utf-8", "replace")
         except (LookupError, UnicodeError, ValueError):
             text = self.content.decode("utf-8", "replace")
         return text.replace("\r\n", "\n").replace("\r", "\n")

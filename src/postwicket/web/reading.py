@@ -18,6 +18,8 @@ from email.message import Message
 from html.parser import HTMLParser
 from typing import Final
 
+from postwicket.message.encoded_words import is_charset
+
 READABLE: Final = 40_000_000  # octets; larger ones can only be downloaded
 MOST_PARTS: Final = 200
 MOST_FIELDS: Final = 500
@@ -143,6 +145,7 @@ def _payload(part: Message) -> bytes:
 
 def _text(part: Message) -> str:
     charset = part.get_content_charset("utf-8")
+    charset = charset if is_charset(charset) else "utf-8"
     try:
         return _payload(part).decode(charset, "replace")
     except (LookupError, ValueError):
@@ -185,7 +188,9 @@ def _decoded(text: str) -> str:
         return text
     try:
         return "".join(
-            piece if isinstance(piece, str) else piece.decode(charset or "utf-8", "replace")
+            piece
+            if isinstance(piece, str)
+            else piece.decode(charset if charset and is_charset(charset) else "utf-8", "replace")
             for piece, charset in decode_header(text)
         )
     except (ValueError, LookupError):
