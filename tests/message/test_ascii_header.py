@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
 from email.headerregistry import UnstructuredHeader
@@ -119,3 +121,13 @@ def test_no_header_raises_anything_else(value: bytes, name: str) -> None:
         return
     assert raw.isascii()
     Header.parse(raw)
+
+
+@pytest.mark.parametrize("piece", ['\\"', "\\(", '<\\"', '"a', "(a", ';a=\\"', "=?"])
+@pytest.mark.parametrize("name", ["To", "Content-Type", "Subject", "List-Post"])
+def test_what_is_never_closed_is_read_in_time(name: str, piece: str) -> None:
+    raw = f"{name}: é{piece * (100_000 // len(piece))}\r\n".encode()
+    began = time.process_time()
+    with contextlib.suppress(CannotConvert):
+        ascii_header(Header.parse(raw))
+    assert time.process_time() - began < 2.0

@@ -38,8 +38,9 @@ _FIXED: Final = frozenset(
 )
 
 _TOKEN: Final = re.compile(
-    r'(?P<quoted>"(?:[^"\\]|\\.)*+")(?P<at>@[^\s"(),:;<>]++)?'
-    r"|(?P<comment>\((?:[^()\\]|\\.)*+\))"
+    # Bounded: what is never closed is looked through once from each quotation mark.
+    r'(?P<quoted>"(?:[^"\\]|\\.){0,500}+")(?P<at>@[^\s"(),:;<>]++)?'
+    r"|(?P<comment>\((?:[^()\\]|\\.){0,500}+\))"
     r"|<(?P<angle>[^<>]*+)>"
     r"|(?P<word>[^\s\"(),:;<>]++)"
     r"|(?P<space>\s++)|(?P<special>.)"
