@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postwicket.web.reading import (
+    LONGEST_TEXT,
     MOST_PARTS,
     Part,
     decoded_field,
@@ -112,6 +113,16 @@ def test_bombs_go_off_quietly(bomb: bytes) -> None:
     assert time.process_time() - began < 3
     assert len(reading.attachments) <= MOST_PARTS
     part_content(bomb, 0)
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "punycode"])
+@pytest.mark.parametrize("parameters", [b"a=b;" * 300_000, b"a=b;\n " * 200_000])
+def test_who_reads_a_strangers_letter_does_not_wait(charset: str, parameters: bytes) -> None:
+    kind = b"Content-Type: text/plain; charset=%s; " % charset.encode()
+    letter = kind + parameters + b"\r\n\r\n" + b"a" * 1_000_000
+    began = time.process_time()
+    assert read_message(letter).text == "a" * LONGEST_TEXT
+    assert time.process_time() - began < 2.0
 
 
 def test_only_web_links_are_links() -> None:
