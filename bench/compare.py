@@ -9,7 +9,8 @@ from pathlib import Path
 
 from bench.cases import WARM_UP, Case
 from bench.load import round_of
-from bench.peers.server import Mode, Peer
+from bench.peers.receiver import Receiver
+from bench.peers.server import FarEnd, Mode, Peer
 from bench.peers.sink import Counter
 from bench.results import Outcome
 
@@ -32,12 +33,11 @@ def compare(case: Case, peers: Sequence[Peer], *, runs: int, scale: float, step:
         started = []
         for peer in fit(case, peers):
             folder = running.enter_context(folder_for(peer.name))
-            far_end = None
-            if case.mode is Mode.RELAY:
-                far_end = Counter(folder)
+            far_end = _far_end(case.mode, folder)
+            if far_end:
                 running.callback(far_end.stop)
             step(f"{case.key}: {peer.name} starts")
-            server = peer.start(case.mode, folder, far_end.port if far_end else 0)
+            server = peer.start(case.mode, folder, far_end)
             running.callback(server.stop)
             warm = round_of(case, server, min(WARM_UP, count), far_end)
             outcome.errors.extend(f"{peer.name}, warming up: {error}" for error in warm.errors)
@@ -52,6 +52,13 @@ def compare(case: Case, peers: Sequence[Peer], *, runs: int, scale: float, step:
         verdict for target in case.targets if (verdict := target.judge(outcome))
     )
     return outcome
+
+
+def _far_end(mode: Mode, folder: Path) -> FarEnd | None:
+    """Start where mail goes in this mode."""
+    if mode is Mode.RELAY:
+        return Counter(folder)
+    return Receiver(folder / "receiver") if mode is Mode.DIRECT else None
 
 
 def fit(case: Case, peers: Sequence[Peer]) -> list[Peer]:

@@ -17,8 +17,7 @@ from typing import Final
 from bench.cases import SESSIONS, SIZE, Case
 from bench.generator import Load, Result
 from bench.measure import cpu_seconds, memory
-from bench.peers.server import HOST, ROOT, USER, PeerFailed, Server, find_program
-from bench.peers.sink import Counter
+from bench.peers.server import HOST, ROOT, USER, FarEnd, PeerFailed, Server, find_program
 from bench.results import Sample
 
 _RECIPIENT: Final = "rcpt@example.net"
@@ -27,7 +26,7 @@ _STUCK: Final = 15.0  # seconds without an arrival at the far end
 _SETTLE: Final = 0.3  # seconds for what a server does behind the last 250
 
 
-def round_of(case: Case, server: Server, count: int, far_end: Counter | None) -> Sample:
+def round_of(case: Case, server: Server, count: int, far_end: FarEnd | None) -> Sample:
     """Send `count` messages as the case says; with a far end, wait until all are there."""
     os.sync()  # what another server left to write must not be charged to this one
     before = server.kept() if server.kept else 0
@@ -35,7 +34,8 @@ def round_of(case: Case, server: Server, count: int, far_end: Counter | None) ->
     arrived = far_end.messages if far_end else 0
     began = time.perf_counter()
     if case.tool == "smtp-source":
-        result = smtp_source(server.ports["none"], count)
+        to = far_end.recipient if far_end else _RECIPIENT
+        result = smtp_source(server.ports["none"], count, to)
     else:
         result = generate(load_for(case, server, count))
     seconds, errors = result.seconds, dict(result.errors)
@@ -96,12 +96,12 @@ def generate(load: Load) -> Result:
     return Result(**json.loads(out))
 
 
-def smtp_source(port: int, count: int) -> Result:
+def smtp_source(port: int, count: int, recipient: str = _RECIPIENT) -> Result:
     """Run Postfix's generator with connections that are kept; it knows no latencies."""
     command = [
         *(find_program("smtp-source", "postfix"), "-d"),
         *("-s", str(SESSIONS), "-l", str(SIZE), "-m", str(count)),
-        *("-f", USER, "-t", _RECIPIENT, f"{HOST}:{port}"),
+        *("-f", USER, "-t", recipient, f"{HOST}:{port}"),
     ]
     used = _children()
     began = time.perf_counter()

@@ -24,12 +24,14 @@ from pathlib import Path
 from typing import Final
 
 from postwicket.storage.database import FILE
+from postwicket.storage.opening import open_store
 
 from .server import (
     HOST,
     ROOT,
     USER,
     Door,
+    FarEnd,
     Mode,
     PeerFailed,
     Server,
@@ -67,16 +69,6 @@ tls = "implicit"
 certificate = "{certificate}"
 key = "{key}"
 
-[[route]]
-via = "upstream:bench"
-
-[[upstream]]
-name = "bench"
-host = "{host}"
-port = {upstream}
-tls = "none"
-auth = "none"
-
 [limits]
 messages_per_day = 1_000_000_000
 recipients_per_day = 1_000_000_000
@@ -87,6 +79,30 @@ connections = 20_000
 
 [log]
 format = "json"
+"""
+
+_UPSTREAM: Final = """
+[[route]]
+via = "upstream:bench"
+
+[[upstream]]
+name = "bench"
+host = "{host}"
+port = {port}
+tls = "none"
+auth = "none"
+"""
+
+_DIRECT: Final = """
+[[route]]
+via = "direct"
+
+[delivery]
+resolver = "{resolver}"
+dnssec = true
+port = {port}
+ip = "ipv4"
+allow_networks = ["127.0.0.0/8"]
 """
 
 _KEEP: Final = """
@@ -145,12 +161,14 @@ class Postwicket:
     name = "Postwicket"
     stores = True
 
-    def start(self, mode: Mode, folder: Path, sink: int) -> Server:
+    def start(self, mode: Mode, folder: Path, far_end: FarEnd | None) -> Server:
         """Set it up in the folder and serve."""
-        return install(mode, folder, sink).serve()
+        return install(mode, folder, far_end).serve()
 
 
-def install(mode: Mode, folder: Path, sink: int = 0) -> Installation:
+def install(
+    mode: Mode, folder: Path, far_end: FarEnd | None = None, *, more: str = ""
+) -> Installation:
     """Write the settings, make the account and its app password with the command line."""
     none, starttls, implicit = free_ports(3)
     certificate, key = make_certificate(folder)
@@ -165,12 +183,18 @@ def install(mode: Mode, folder: Path, sink: int = 0) -> Installation:
         user=USER,
         certificate=certificate,
         key=key,
-        upstream=silence.getsockname()[1] if silence else sink,
     )
+    if mode is Mode.DIRECT and far_end:
+        settings += _DIRECT.format(resolver=far_end.resolver, port=far_end.port)
+    else:
+        port = silence.getsockname()[1] if silence else far_end.port if far_end else 0
+        settings += _UPSTREAM.format(host=HOST, port=port)
     config = folder / "postwicket.toml"
-    config.write_text(settings + (_KEEP if mode is Mode.KEEP else ""))
+    config.write_text(settings + (_KEEP if mode is Mode.KEEP else "") + more)
     _command("account", "add", USER, config=config)
     made = _command("app-password", "add", USER, "--label", "bench", "--json", config=config)
+    if mode is Mode.DIRECT:
+        _sign(folder / "data", config)
     return Installation(
         folder=folder,
         mode=mode,
@@ -178,6 +202,16 @@ def install(mode: Mode, folder: Path, sink: int = 0) -> Installation:
         password=json.loads(made)["password"],
         silence=silence,
     )
+
+
+def _sign(data: Path, config: Path) -> None:
+    """Let every message be signed, as if DNS had proved whose domain it is."""
+    domain = USER.partition("@")[2]
+    _command("domain", "add", domain, config=config)
+    with contextlib.closing(open_store(data)) as store:
+        store.verify_domain(domain, now=time.time())
+        for key in store.dkim_keys():
+            store.activate_dkim_key(key.id, active_from=time.time())
 
 
 def _listen_silently() -> socket.socket:

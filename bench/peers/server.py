@@ -40,6 +40,7 @@ class Mode(Enum):
 
     KEEP = "keep"  # it is stored and stays: no attempt of delivery
     RELAY = "relay"  # it is sent on to smtp-sink
+    DIRECT = "direct"  # it is signed, and sent on over TLS to the recipient's own exchanger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +78,40 @@ class Peer(Protocol):
     name: str
     stores: bool
 
-    def start(self, mode: Mode, folder: Path, sink: int) -> Server:
-        """Start in an empty folder; `sink` is the port of the smtp-sink for `Mode.RELAY`."""
+    def start(self, mode: Mode, folder: Path, far_end: FarEnd | None) -> Server:
+        """Start in an empty folder; `far_end` is where mail goes, None for `Mode.KEEP`."""
         ...
+
+
+class FarEnd:
+    """A receiver on `port` of 127.0.0.1 that counts: how many messages, and when the last came.
+
+    `resolver` is a name server, as settings write it, that knows the way to the recipients.
+    """
+
+    def __init__(
+        self, port: int, *, recipient: str = "rcpt@example.net", resolver: str = ""
+    ) -> None:
+        self.port = port
+        self.recipient = recipient
+        self.resolver = resolver
+        self.messages = 0
+        self.last = 0.0
+
+    def wait_for(self, messages: int, *, limit: float) -> bool:
+        """Wait until so many have arrived; False when nothing came for `limit` seconds."""
+        seen, since = self.messages, time.perf_counter()
+        while self.messages < messages:
+            if self.messages != seen:
+                seen, since = self.messages, time.perf_counter()
+            if time.perf_counter() - since > limit:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def stop(self) -> None:
+        """End it."""
+        raise NotImplementedError
 
 
 def launch(

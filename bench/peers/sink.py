@@ -15,7 +15,17 @@ import time
 from pathlib import Path
 from typing import Final
 
-from .server import HOST, Mode, Server, await_greeting, find_program, free_ports, launch, stop
+from .server import (
+    HOST,
+    FarEnd,
+    Mode,
+    Server,
+    await_greeting,
+    find_program,
+    free_ports,
+    launch,
+    stop,
+)
 
 _MESSAGES: Final = re.compile(rb"mesg=(\d+)")
 
@@ -26,7 +36,7 @@ class Sink:
     name = "smtp-sink"
     stores = False
 
-    def start(self, mode: Mode, folder: Path, sink: int) -> Server:  # noqa: ARG002  (stores nothing)
+    def start(self, mode: Mode, folder: Path, far_end: FarEnd | None) -> Server:  # noqa: ARG002
         """Start it; it keeps nothing and relays nothing."""
         (port,) = free_ports(1)
         log = folder / "sink.log"
@@ -35,30 +45,18 @@ class Sink:
         return Server(name=self.name, launcher=launcher, ports={"none": port})
 
 
-class Counter:
-    """smtp-sink behind a server; knows how many messages arrived and when the last one did."""
+class Counter(FarEnd):
+    """smtp-sink behind a server."""
 
     def __init__(self, folder: Path) -> None:
-        (self.port,) = free_ports(1)
+        (port,) = free_ports(1)
+        super().__init__(port)
         log = folder / "counter.log"
         self._launcher = launch(_command(self.port, "-c"), log=log, stdout=subprocess.PIPE)
-        self.messages = 0
-        self.last = 0.0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
         await_greeting(self.port, self._launcher, log)
-
-    def wait_for(self, messages: int, *, limit: float) -> bool:
-        """Wait until so many have arrived; False when nothing came for `limit` seconds."""
-        seen, since = self.messages, time.perf_counter()
-        while self.messages < messages:
-            if self.messages != seen:
-                seen, since = self.messages, time.perf_counter()
-            if time.perf_counter() - since > limit:
-                return False
-            time.sleep(0.01)
-        return True
 
     def stop(self) -> None:
         """End it."""
