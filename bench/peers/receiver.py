@@ -50,7 +50,7 @@ class Receiver(FarEnd):
         self._over = threading.Event()
         with ExitStack() as parts:
             validator = self._names(folder, port, parts)
-            postfix = Postfix(folder / "postfix", greeting=(HOST, port))
+            self._postfix = postfix = Postfix(folder / "postfix", greeting=(HOST, port))
             main = _MAIN.format(name=_NAME, host=HOST, pair=self._pair)
             postfix.configure(main, f"{HOST}:{port} inet n - n - - smtpd\n")
             parts.callback(postfix.stop)
@@ -59,6 +59,11 @@ class Receiver(FarEnd):
         super().__init__(port, recipient=f"rcpt@{ROOT}", resolver=validator.address)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
+
+    @property
+    def pid(self) -> int:
+        """The process below which the Postfix lives."""
+        return self._postfix.pid
 
     def stop(self) -> None:
         """End all of it."""

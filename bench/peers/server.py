@@ -98,6 +98,11 @@ class FarEnd:
         self.messages = 0
         self.last = 0.0
 
+    @property
+    def pid(self) -> int | None:
+        """The process below which it lives, where it is worth knowing what it costs."""
+        return None
+
     def wait_for(self, messages: int, *, limit: float) -> bool:
         """Wait until so many have arrived; False when nothing came for `limit` seconds."""
         seen, since = self.messages, time.perf_counter()

@@ -112,6 +112,11 @@ class Postfix:
         """End it with all its processes."""
         self._program.stop()
 
+    @property
+    def pid(self) -> int:
+        """Its master, while it runs."""
+        return self._program.pid
+
     def log(self) -> str:
         """Return what Postfix wrote down."""
         file = self.folder / "maillog"

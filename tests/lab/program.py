@@ -55,6 +55,12 @@ class Program:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process = None
 
+    @property
+    def pid(self) -> int:
+        """Its process, while it runs."""
+        assert self._process is not None, f"{self._command[0]} does not run"
+        return self._process.pid
+
     def log(self) -> str:
         """Return what it wrote."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
