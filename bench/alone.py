@@ -128,7 +128,7 @@ def backlog(*, runs: int, scale: float, step: Step) -> Outcome:
     with ExitStack() as running:
         full = running.enter_context(_installation())
         step(f"backlog: {count:,} messages are put into the database")
-        outcome.figures["filled in s"] = _fill(full, count)
+        outcome.figures["filled in s"] = fill(full, count)
         servers = []
         for name, made in (("full", full), ("empty", running.enter_context(_installation()))):
             step(f"backlog: the {name} one starts")
@@ -243,7 +243,7 @@ def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
     return process.stdin, process.stdout
 
 
-def _fill(made: Installation, count: int) -> float:
+def fill(made: Installation, count: int) -> float:
     """Fill the queue in a process of its own; return how long it took."""
     began = time.perf_counter()
     command = [sys.executable, "-m", "bench.backlog", str(made.data), str(count)]

@@ -59,6 +59,7 @@ class Case:
     door: Door = "none"
     per_connection: int = 1
     mode: Mode = Mode.KEEP
+    recipients: tuple[str, ...] = ()  # one a message, in turn; none: always the same
     targets: tuple[Target, ...] = ()
 
 
@@ -141,4 +142,14 @@ BACKLOG_MESSAGES: Final = 200_000
 BACKLOG_RATE: Final = 0.9  # of the empty queue's
 BACKLOG_START: Final = 3.0  # seconds until the first 220
 
-ALL: Final = (*(case.key for case in COMPARISONS), IDLE, LARGE, BACKLOG)
+DEAD_SITES: Final = "dead-sites"
+SITES: Final = 1000  # destination domains, each with an exchanger of its own
+DEAD: Final = 0.3  # of them
+DEAD_RATE: Final = 0.9  # to the living ones, of the rate without dead ones
+DEAD_MEGABYTES: Final = 30.0  # more memory (PSS) than before there was mail for dead ones
+
+DEFERRED: Final = "deferred"
+DEFERRED_DELIVERIES: Final = 200_000
+DEFERRED_SECONDS: Final = 1.0  # to start, to list, and for a new message to go through
+
+ALL: Final = (*(case.key for case in COMPARISONS), IDLE, LARGE, BACKLOG, DEAD_SITES, DEFERRED)

@@ -36,7 +36,8 @@ _LINE: Final = b"x" * 62 + b"\r\n"
 class Load:
     """What to send: `count` messages of `size` octets, `per_connection` (1 to 255) at a time.
 
-    `host` is an IPv4 address; `timeout` is the longest silence in seconds.
+    `host` is an IPv4 address; `timeout` is the longest silence in seconds.  Each message is for
+    all `recipients`, or `in_turn` for the next one of them.
     """
 
     port: int
@@ -46,6 +47,7 @@ class Load:
     password: str = field(default="", repr=False)
     sender: str = "user@example.org"
     recipients: tuple[str, ...] = ("rcpt@example.net",)
+    in_turn: bool = False
     sessions: int = 20
     per_connection: int = 1
     size: int = 4096
@@ -132,6 +134,7 @@ class Session:
 
     def __init__(self, load: Load, number: int) -> None:
         self._load = load
+        self._number = number
         self._context = client_context()
         self._mail = f"MAIL FROM:<{load.sender}>\r\n".encode()
         self._recipients = [f"RCPT TO:<{address}>\r\n".encode() for address in load.recipients]
@@ -164,7 +167,7 @@ class Session:
 
     def _send(self, connection: Connection) -> None:
         connection.say(self._mail, b"2")
-        for recipient in self._recipients:
+        for recipient in self._whom():
             connection.say(recipient, b"2")
         connection.say(b"DATA\r\n", b"3")
         self._sent += 1
@@ -174,6 +177,14 @@ class Session:
         else:
             connection.socket.sendall(head)
             connection.say(self._tail, b"2")
+
+    def _whom(self) -> list[bytes]:
+        """Return who gets the next message."""
+        if not self._load.in_turn:
+            return self._recipients
+        # Each session has a stretch of its own to begin with, so that all come up equally often.
+        ahead = self._number * len(self._recipients) // self._load.sessions
+        return [self._recipients[(ahead + self._sent) % len(self._recipients)]]
 
 
 def client_context() -> ssl.SSLContext:

@@ -24,7 +24,7 @@ from typing import Final, NoReturn
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from bench import alone, cases, report
+from bench import alone, cases, report, world
 from bench.cases import COMPARISONS, Case
 from bench.compare import Step, compare, fit
 from bench.peers.postfix import Postfix
@@ -109,6 +109,10 @@ def _alone(name: str, options: argparse.Namespace, step: Step) -> Outcome:
         return alone.idle(runs=options.runs, scale=options.scale, step=step)
     if name == cases.LARGE:
         return alone.large(scale=options.scale, step=step)
+    if name == cases.DEAD_SITES:
+        return world.dead_sites(runs=options.runs, scale=options.scale, step=step)
+    if name == cases.DEFERRED:
+        return world.deferred(runs=options.runs, scale=options.scale, step=step)
     return alone.backlog(runs=options.runs, scale=options.scale, step=step)
 
 
@@ -116,7 +120,13 @@ def _steps(name: str, case: Case | None, peers: Sequence[Peer], runs: int) -> in
     """Return how often a test tells its progress."""
     if case:
         return len(fit(case, peers)) * (1 + runs)
-    return {cases.IDLE: 1 + 3 * runs, cases.LARGE: 1, cases.BACKLOG: 3 + 2 * runs}[name]
+    return {
+        cases.IDLE: 1 + 3 * runs,
+        cases.LARGE: 1,
+        cases.BACKLOG: 3 + 2 * runs,
+        cases.DEAD_SITES: 2 + 2 * runs,
+        cases.DEFERRED: 2 + runs,
+    }[name]
 
 
 def _options(words: Sequence[str] | None) -> argparse.Namespace:

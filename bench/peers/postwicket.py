@@ -191,8 +191,8 @@ def install(
         settings += _UPSTREAM.format(host=HOST, port=port)
     config = folder / "postwicket.toml"
     config.write_text(settings + (_KEEP if mode is Mode.KEEP else "") + more)
-    _command("account", "add", USER, config=config)
-    made = _command("app-password", "add", USER, "--label", "bench", "--json", config=config)
+    command("account", "add", USER, config=config)
+    made = command("app-password", "add", USER, "--label", "bench", "--json", config=config)
     if mode is Mode.DIRECT:
         _sign(folder / "data", config)
     return Installation(
@@ -207,7 +207,7 @@ def install(
 def _sign(data: Path, config: Path) -> None:
     """Let every message be signed, as if DNS had proved whose domain it is."""
     domain = USER.partition("@")[2]
-    _command("domain", "add", domain, config=config)
+    command("domain", "add", domain, config=config)
     with contextlib.closing(open_store(data)) as store:
         store.verify_domain(domain, now=time.time())
         for key in store.dkim_keys():
@@ -221,12 +221,13 @@ def _listen_silently() -> socket.socket:
     return silence
 
 
-def _command(*words: str, config: Path) -> str:
+def command(*words: str, config: Path) -> str:
+    """Run a command of the server that has this configuration, and return what it prints."""
     if not PROGRAM.exists():
         raise PeerFailed(f"{PROGRAM} is missing; run `make test` or `make run` once")
-    command = [str(PROGRAM), *words, "--config", str(config)]
+    called = [str(PROGRAM), *words, "--config", str(config)]
     done = subprocess.run(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        called, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     if done.returncode:
         said = (done.stderr or done.stdout)[-1500:].strip()
