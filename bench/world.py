@@ -157,7 +157,7 @@ def _publish(sites: int, folder: Path, parts: ExitStack) -> _Towns:
     zones = Zones(folder / "zones")
     parts.callback(zones.stop)
     zones.start()
-    validator = Validator(folder / "validator", zones)
+    validator = Validator(folder / "validator", zones, memory=True)
     parts.callback(validator.stop)
     validator.start()
     graves = (_REFUSING, _SWALLOWING, _MUTE)

@@ -77,7 +77,7 @@ class Receiver(FarEnd):
         zones = Zones(folder / "zones")
         parts.callback(zones.stop)
         zones.start()
-        validator = Validator(folder / "validator", zones)
+        validator = Validator(folder / "validator", zones, memory=True)
         parts.callback(validator.stop)
         validator.start()
         zones.add(ROOT, "MX", f"10 {_NAME}.")

@@ -80,4 +80,5 @@ class Counter(FarEnd):
 def _command(port: int, *options: str) -> list[str]:
     program = find_program("smtp-sink", "postfix")
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
-    return [program, *user, *options, f"{HOST}:{port}", "1024"]
+    # Its own limit of 256 sessions would make a server with many destinations wait.
+    return [program, *user, "-m", "10000", *options, f"{HOST}:{port}", "1024"]

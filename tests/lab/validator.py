@@ -29,9 +29,7 @@ server:
     use-syslog: no
     verbosity: 0
     num-threads: 1
-    # What a test changes is true at once.
-    cache-max-ttl: 0
-    cache-max-negative-ttl: 0
+    {memory}
     module-config: "validator iterator"
     trust-anchor: "{anchor}"
     ede: yes
@@ -43,6 +41,10 @@ server:
 remote-control:
     control-enable: no
 """
+_NO_MEMORY: Final = """\
+cache-max-ttl: 0
+    cache-max-negative-ttl: 0
+"""
 _STUB: Final = """\
 stub-zone:
     name: "{name}"
@@ -52,9 +54,13 @@ stub-zone:
 
 
 class Validator:
-    """One resolver; `port` is where it answers, on 127.0.0.1."""
+    """One resolver; `port` is where it answers, on 127.0.0.1.
 
-    def __init__(self, folder: Path, zones: Zones) -> None:
+    With `memory` it remembers what it was told, as in real life; without, what a test changes is
+    true at once.
+    """
+
+    def __init__(self, folder: Path, zones: Zones, *, memory: bool = False) -> None:
         folder.mkdir()
         self.port = shared_port()
         stubs = (
@@ -69,6 +75,7 @@ class Validator:
                 folder=folder,
                 anchor=zones.trust_anchor(),
                 root=ROOT,
+                memory="" if memory else _NO_MEMORY,
                 silent=SILENT,
             )
             + "".join(stubs)

@@ -39,7 +39,7 @@ BOGUS: Final = f"bogus.{ROOT}"
 LAME: Final = f"lame.{ROOT}"
 SILENT: Final = f"silent.{ROOT}"
 ADDRESS: Final = "127.0.0.1"
-TTL: Final = 60  # seconds
+TTL: Final = 3600  # seconds
 
 _CONFIGURATION: Final = """\
 server:
@@ -78,7 +78,7 @@ zone:
 _ZONE: Final = """\
 $ORIGIN {name}.
 $TTL {ttl}
-@ SOA ns.{root}. hostmaster.{root}. 1 3600 600 86400 1
+@ SOA ns.{root}. hostmaster.{root}. 1 3600 600 86400 300
 @ NS ns.{root}.
 """
 _DELEGATIONS: Final = """\
