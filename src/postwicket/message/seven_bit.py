@@ -43,9 +43,9 @@ def to_seven_bit(header: bytes, body: bytes) -> tuple[bytes, list[bytes]]:
     `header` is without the empty line, `body` begins with it.
 
     >>> head, pieces = to_seven_bit(b"MIME-Version: 1.0\r\nContent-Type: text/plain\r\n",
-    ...                             b"\r\nGr\xc3\xbc\xc3\x9fe\r\n")
+    ...                             b"\r\nThe price is 5 \xe2\x82\xac.\r\n")
     >>> head.endswith(b"Content-Transfer-Encoding: quoted-printable\r\n"), b"".join(pieces)
-    (True, b'\r\nGr=C3=BC=C3=9Fe\r\n')
+    (True, b'\r\nThe price is 5 =E2=82=AC.\r\n')
     """
     if len(header) + len(body) > LARGEST:
         raise CannotConvert(f"it is larger than the {LARGEST} octets that are converted")
