@@ -124,7 +124,7 @@ def _steps(name: str, case: Case | None, peers: Sequence[Peer], runs: int) -> in
         cases.IDLE: 1 + 3 * runs,
         cases.LARGE: 1,
         cases.BACKLOG: 3 + 2 * runs,
-        cases.DEAD_SITES: 2 + 2 * runs,
+        cases.DEAD_SITES: 3 + 2 * runs,
         cases.DEFERRED: 2 + runs,
     }[name]
 

@@ -1,6 +1,7 @@
 """Load with a memory: what each client was told about each message, against what arrived.
 
 Each message has a number of its own, as its recipient, and carries the hash of its random body.
+With several domains it has a recipient in each, and each is a line of its own in the ledger.
 A client notes the last thing it knows: `unsent` (the final dot was never written), `unknown` (it
 was, and the connection ended without an answer), `acked` (250) or `refused` (any other answer).
 """
@@ -30,18 +31,24 @@ _HASH: Final = re.compile(rb"X-Hash: ([0-9a-f]{64})\r\n")
 
 @dataclass(slots=True)
 class Ledger:
-    """What clients know, by the message's number; `expected_again` counts kills in between."""
+    """What clients know, by recipient; `expected_again` counts kills in between."""
 
+    domains: tuple[str, ...] = (DOMAIN,)
     known: dict[str, str] = field(default_factory=dict)
     expected_again: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def new(self) -> str:
-        """Return the recipient of a new message."""
+    def new(self) -> tuple[str, ...]:
+        """Return the recipients of a new message."""
         with self.lock:
-            recipient = f"m{len(self.known)}@{DOMAIN}"
-            self.known[recipient] = "unsent"
-            return recipient
+            number = len(self.known)
+            recipients = tuple(f"m{number}@{domain}" for domain in self.domains)
+            self.note(recipients, "unsent")
+            return recipients
+
+    def note(self, recipients: Iterable[str], state: str) -> None:
+        """Write down the last thing that is known of a message."""
+        self.known |= dict.fromkeys(recipients, state)
 
     def those(self, *states: str) -> set[str]:
         """Return the messages about which this is known."""
@@ -152,20 +159,18 @@ class Load:
         # Now and then one that is large enough for a file of its own.
         size = chance.choice([200, 2_000, 20_000, 20_000, 100_000])
         body = b"".join(b"%070x\r\n" % chance.getrandbits(280) for _ in range(size // 72 + 1))
-        recipient, known = self._ledger.new(), self._ledger.known
-        fields = f"From: {self._who.user}\r\nTo: {recipient}\r\nX-Hash: "
+        recipients, note = self._ledger.new(), self._ledger.note
+        fields = f"From: {self._who.user}\r\nTo: {recipients[0]}\r\nX-Hash: "
         content = fields.encode() + hashlib.sha256(body).hexdigest().encode() + b"\r\n\r\n" + body
-        if smtp.mail(self._who.user)[0] != 250 or smtp.rcpt(recipient)[0] != 250:
-            known[recipient] = "refused"
-            raise smtplib.SMTPServerDisconnected
-        if smtp.docmd("DATA")[0] != 354:
-            known[recipient] = "refused"
+        answers = [smtp.mail(self._who.user), *(smtp.rcpt(one) for one in recipients)]
+        if any(code != 250 for code, _ in answers) or smtp.docmd("DATA")[0] != 354:
+            note(recipients, "refused")
             raise smtplib.SMTPServerDisconnected
         # The dot in a write of its own: before it, the server cannot have taken the message.
         smtp.send(content)
-        known[recipient] = "unknown"
+        note(recipients, "unknown")
         smtp.send(b".\r\n")
-        known[recipient] = "acked" if smtp.getreply()[0] == 250 else "refused"
+        note(recipients, "acked" if smtp.getreply()[0] == 250 else "refused")
 
 
 def _intact(content: bytes) -> bool:

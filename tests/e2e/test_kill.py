@@ -96,7 +96,7 @@ def test_a_reload_under_load_costs_nobody_anything(serve: Serve) -> None:
 
 def test_the_ledger_sees_every_kind_of_fault() -> None:
     ledger = Ledger()
-    kept, lost, refused, twice = (ledger.new() for _ in range(4))
+    kept, lost, refused, twice = (ledger.new()[0] for _ in range(4))
     ledger.known |= {kept: "acked", lost: "acked", refused: "refused", twice: "unknown"}
     good = b"X-Hash: " + hashlib.sha256(b"body").hexdigest().encode() + b"\r\n\r\nbody"
     bad = good + b"!"

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.conftest import install, serve  # noqa: F401  (fixtures)
+
 from .laboratory import Laboratory
 from .postfix import open_folder
 

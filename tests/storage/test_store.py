@@ -300,6 +300,11 @@ def test_a_dead_slot_lets_go_of_its_claims(kept: Kept) -> None:
         kept.store.tidy(now=NOW, released_slots=[1, 5])
         claimed = await queue.claim(3, now=NOW, lease_until=NOW + 9, limit=9)
         assert [c.message for c in claimed] == [one.message]
+        # It may have been sent whole just before: whatever comes of it now may be there twice.
+        assert [d.state for d in claimed[0].deliveries] == [State.UNCERTAIN]
+        told = kept.store.journal(kind="settled", since=0, limit=9)
+        assert [(e.data["state"], e.data["cause"]) for e in told] == [("uncertain", "server")]
+        assert "may have arrived" in str(told[0].data["why"])
 
     kept.run(test)
 

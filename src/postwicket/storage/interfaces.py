@@ -320,7 +320,11 @@ class Store(Directory, Domains, Desk, Suppressions, TlsReports, Inbox, Story, Pr
         ...
 
     def tidy(self, *, now: float, released_slots: Sequence[int]) -> None:
-        """Release the claims of dead slots and delete body files that no message owns."""
+        """Release the claims of dead slots and delete body files that no message owns.
+
+        Nobody knows which of the deliveries that they held had been sent whole already: each
+        becomes `uncertain`, the journal says so, and it is due again at its old time.
+        """
         ...
 
     def close(self) -> None:

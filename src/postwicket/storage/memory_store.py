@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from postwicket.core.cause import Cause
 from postwicket.core.entry import Entry, Settled
 from postwicket.core.queue_id import QueueId, spell
 from postwicket.core.state import WAITING, State
 
+from .doubt import LEFT_IN_DOUBT, left_in_doubt
 from .interfaces import Conflict, Content
 from .memory import Kept, Memory
 from .memory_directory import MemoryDirectory
@@ -219,9 +221,16 @@ class MemoryStore(MemoryDirectory, MemoryDomains, MemorySuppressions, MemoryTlsR
 
     def tidy(self, *, now: float, released_slots: Sequence[int]) -> None:
         """Release the claims of dead slots and delete body files that no message owns."""
-        for kept in self._memory.deliveries.values():
+        for (message, number), kept in self._memory.deliveries.items():
             if kept.claimed_by in released_slots:
                 kept.let_loose()
+                kept.delivery = replace(kept.delivery, state=State.UNCERTAIN)
+                kept.cause, kept.why = Cause.SERVER.value, LEFT_IN_DOUBT
+                found = kept.delivery
+                to, tried = str(found.recipient.address), found.attempts
+                self._memory.journal.append(
+                    left_in_doubt(now, message, number, to, kept.route, tried, found.due)
+                )
         suppressions = self._memory.suppressions
         for key, one in list(suppressions.items()):
             if one.expires is not None and one.expires <= now:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from postwicket.core.entry import Entry
-from postwicket.core.queue_id import QueueIds
+from postwicket.core.queue_id import QueueId, QueueIds
 
 from .bodies import BodyStore
 from .comebacks import SUPPRESSED, SqliteSuppressions
 from .database import Database, storage_errors
+from .doubt import LEFT_IN_DOUBT, left_in_doubt
 from .generation import Generation
 from .named import SQLITE
 from .removing import remove_messages
@@ -78,8 +79,21 @@ class SqliteStore(
 
     def tidy(self, *, now: float, released_slots: Sequence[int]) -> None:
         """Release the claims of dead slots and delete body files that no message owns."""
+        slots = as_json(list(released_slots))
         with self._database.writing() as connection:
-            connection.execute(SQLITE["release slots"], (as_json(list(released_slots)),))
+            held = connection.execute(SQLITE["held by slots"], (slots,)).fetchall()
+            connection.execute(SQLITE["release slots"], {"slots": slots, "why": LEFT_IN_DOUBT})
+            connection.executemany(
+                SQLITE["add entries"],
+                [
+                    entry_row(
+                        left_in_doubt(
+                            now, QueueId(message), number, recipient, route, attempts, due
+                        )
+                    )
+                    for message, number, recipient, route, attempts, due in held
+                ],
+            )
             connection.execute(SQLITE["end suppressions"], (now,))
         with storage_errors():
             # The folder is listed before the rows: what is stored between has both.

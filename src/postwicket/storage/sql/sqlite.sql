@@ -189,10 +189,18 @@ UPDATE delivery
 UPDATE delivery INDEXED BY delivery_due SET due = :lease_until
  WHERE claimed_by = :slot AND due IS NOT NULL;
 
--- release slots --
--- Their holders are dead: due again at the old time.
-UPDATE delivery INDEXED BY delivery_due SET due = was_due, was_due = NULL, claimed_by = NULL
+-- held by slots --
+-- Their holders are dead: nobody knows which of these had been sent whole.
+SELECT message, number, recipient, route, attempts, was_due
+  FROM delivery INDEXED BY delivery_due
  WHERE claimed_by IN (SELECT value FROM json_each(?)) AND due IS NOT NULL;
+
+-- release slots --
+-- Due again at the old time, and marked: what comes of them now may be there twice.
+UPDATE delivery INDEXED BY delivery_due
+   SET due = was_due, was_due = NULL, claimed_by = NULL, state = 'uncertain', cause = 'server',
+       why = :why
+ WHERE claimed_by IN (SELECT value FROM json_each(:slots)) AND due IS NOT NULL;
 
 -- messages --
 -- Without the header, which is long and seldom wanted.
