@@ -85,16 +85,22 @@ def dead_sites(*, runs: int, scale: float, step: Step) -> Outcome:
     _keep(outcome, "without", without)
     _keep(outcome, "with", with_them)
     outcome.figures["messages for dead ones"] = posted.accepted
-    outcome.figures["PSS MB that the dead sites take at once"] = (known - before) / _MEGABYTE
     rate = _rate_of(outcome, "with") / _rate_of(outcome, "without")
     outcome.verdicts.extend(
         (
             _verdict(outcome, "messages/s to living ones", rate, cases.DEAD_RATE, "x", most=False),
             _verdict(
                 outcome,
+                "growth (PSS) with mail for dead ones",
+                (after - before) / _MEGABYTE,
+                cases.DEAD_MEGABYTES,
+                " MB",
+            ),
+            _verdict(
+                outcome,
                 "growth (PSS) while mail for dead ones is tried again and again",
                 (after - known) / _MEGABYTE,
-                cases.DEAD_MEGABYTES,
+                cases.DEAD_MEGABYTES_LATER,
                 " MB",
             ),
         )

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -83,7 +84,7 @@ class Peer(Protocol):
         ...
 
 
-class FarEnd:
+class FarEnd(ABC):
     """A receiver on `port` of 127.0.0.1 that counts: how many messages, and when the last came.
 
     `resolver` is a name server, as settings write it, that knows the way to the recipients.
@@ -114,9 +115,9 @@ class FarEnd:
             time.sleep(0.01)
         return True
 
+    @abstractmethod
     def stop(self) -> None:
         """End it."""
-        raise NotImplementedError
 
 
 def launch(
